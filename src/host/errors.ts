@@ -93,5 +93,7 @@ export function messageOf(thrown: unknown): string {
 
 /** The system's error code (`ENOENT` …) of anything thrown, where it has one. */
 export function errnoOf(thrown: unknown): string | undefined {
-  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined
+  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
+    ? thrown.code
+    : undefined
 }

@@ -1,0 +1,56 @@
+import { bad, type Checked, good } from './checked.ts'
+
+/** A processor architecture a guest can have. */
+export type Arch = 'x86_64' | 'aarch64'
+
+/** How the guest's processor is run: `auto` takes the best that works on this host. */
+export type Accel = 'auto' | 'kvm' | 'hvf' | 'tcg'
+
+const archNames = new Map<unknown, Arch | 'host'>([
+  ['host', 'host'],
+  ['x86_64', 'x86_64'],
+  ['amd64', 'x86_64'],
+  ['aarch64', 'aarch64'],
+  ['arm64', 'aarch64'],
+])
+const accels: readonly unknown[] = ['auto', 'kvm', 'hvf', 'tcg'] satisfies Accel[]
+const laterRuntimes: readonly unknown[] = ['containerd', 'incus', 'podman', 'none']
+
+/** Takes an architecture in the kernel's or in Docker's name for it, or `host`; gives the kernel's name or `host`. */
+export function checkArch(value: unknown): Checked<Arch | 'host'> {
+  const arch = archNames.get(value)
+  return arch ? good(arch) : bad('must be host, x86_64 (amd64) or aarch64 (arm64)')
+}
+
+/** Takes the name of a container runtime; gives `docker`, the one there is. Colima's others are told apart from a typing mistake. */
+export function checkRuntime(value: unknown): Checked<'docker'> {
+  if (value === 'docker') return good(value)
+  return bad(
+    laterRuntimes.includes(value) ? 'must be docker: this version offers no other runtime' : 'must be docker',
+  )
+}
+
+/** Takes the name of an accelerator. */
+export function checkAccel(value: unknown): Checked<Accel> {
+  return accels.includes(value) ? good(value as Accel) : bad('must be auto, kvm, hvf or tcg')
+}
+
+/**
+ * Takes QEMU's name of a processor, with features where wanted (`qemu64,+ssse3`); gives it.
+ * `host`, which Colima writes into every file, becomes '' (the best the accelerator offers): that is what it means to
+ * Colima's users, and QEMU refuses the word itself without hardware acceleration.
+ */
+export function checkCpuType(value: unknown): Checked<string> {
+  if (value === 'host') return good('')
+  if (typeof value === 'string' && /^[\w.,+=:-]*$/.test(value)) return good(value)
+  return bad('must be a processor name of QEMU, such as max or qemu64,+ssse3')
+}
+
+/** Takes the name the guest gives itself; '' leaves it to the profile. Letters, digits, `-` and `.`, at most 63 characters. */
+export function checkHostname(value: unknown): Checked<string> {
+  const label = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?'
+  const valid = new RegExp(`^(?:${label}(?:\\.${label})*)?$`)
+  // Linux itself takes 64 characters; a DNS label ends at 63.
+  if (typeof value === 'string' && value.length <= 63 && valid.test(value)) return good(value)
+  return bad('must be a host name: letters, digits, "-" and ".", at most 63 characters')
+}

@@ -1,0 +1,14 @@
+import { GIB } from './units.ts'
+
+/** What holds where neither the file nor a flag says anything. Sizes in bytes; `mounts` (the home folder) depends on the user. */
+export const defaults = {
+  cpus: 2,
+  memory: 2 * GIB,
+  disk: 100 * GIB,
+  arch: 'host',
+  runtime: 'docker',
+  accel: 'auto',
+  cpuType: '',
+  activate: true,
+  hostname: '',
+} as const

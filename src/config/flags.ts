@@ -1,0 +1,105 @@
+import { TcolimaError } from '../host/errors.ts'
+import { type Checked, shown } from './checked.ts'
+import { checkAccel, checkArch, checkCpuType, checkHostname, checkRuntime } from './choices.ts'
+import { checkCpus, checkDisk, checkMemory } from './limits.ts'
+import { clashingMount, type MountEntry, type MountSpec, type PathBase, parseMountFlag } from './mounts.ts'
+import { plainNumber } from './units.ts'
+
+/** The settings of the command line as text, as the user typed them. */
+export interface FlagValues {
+  /** `--cpus` */
+  cpus: string
+  /** `--memory`: GiB, a plain number. */
+  memory: string
+  /** `--disk`: GiB, a plain whole number. */
+  disk: string
+  /** `--arch` */
+  arch: string
+  /** `--runtime` */
+  runtime: string
+  /** `--mount`, once for each folder, or once with `none`. Takes the place of all mounts of the file. */
+  mount: readonly string[]
+  /** `--accel` */
+  accel: string
+  /** `--cpu-type` */
+  cpuType: string
+  /** `--activate` */
+  activate: boolean
+  /** `--hostname` */
+  hostname: string
+}
+
+/** New values for keys of the file, in the form the file has them. A key that is undefined or absent stays as it is. */
+export interface ConfigChanges {
+  cpu?: number | undefined
+  /** GiB, or text with a unit. */
+  memory?: number | string | undefined
+  /** GiB, or text with a unit. */
+  disk?: number | string | undefined
+  arch?: string | undefined
+  runtime?: string | undefined
+  /** null: nothing is mounted; []: the home folder. */
+  mounts?: MountEntry[] | null | undefined
+  accel?: string | undefined
+  cpuType?: string | undefined
+  autoActivate?: boolean | undefined
+  docker?: Record<string, unknown> | undefined
+  hostname?: string | undefined
+}
+
+/** What a flag is measured against: the host's processors and memory (bytes), and where its paths begin. */
+export interface FlagBase extends PathBase {
+  cpus: number
+  totalMemory: number
+}
+
+/** Takes the flags given; gives the changes they make to the file. Throws `usage`, naming the flag and what it takes. */
+export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigChanges {
+  // What is not plainly a number goes on as NaN, which no range holds; so `1.5GiB`, fine in the file, is refused here.
+  const number = (text: string) => plainNumber(text) ?? Number.NaN
+  return withoutUndefined<ConfigChanges>({
+    cpu: checked('--cpus', flags.cpus, (text) => checkCpus(number(text), base.cpus), number),
+    memory: checked('--memory', flags.memory, (text) => checkMemory(number(text), base.totalMemory), number),
+    disk: checked('--disk', flags.disk, (text) => checkDisk(number(text)), number),
+    arch: checked('--arch', flags.arch, checkArch),
+    runtime: checked('--runtime', flags.runtime, checkRuntime),
+    mounts: flags.mount && flags.mount.length > 0 ? mountChanges(flags.mount, base) : undefined,
+    accel: checked('--accel', flags.accel, checkAccel),
+    cpuType: checked('--cpu-type', flags.cpuType, checkCpuType),
+    autoActivate: flags.activate,
+    hostname: checked('--hostname', flags.hostname, checkHostname),
+  })
+}
+
+/** Checks one flag; gives it in the form the file wants: what the check gave, unless `toFile` makes that from the text. */
+function checked<T>(
+  flag: string,
+  text: string | undefined,
+  check: (text: string) => Checked<T>,
+  toFile?: (text: string) => T,
+): T | undefined {
+  if (text === undefined) return undefined
+  const result = check(text)
+  if (!result.ok) throw new TcolimaError('usage', `${flag} ${result.problem}, not ${shown(text)}`)
+  return toFile ? toFile(text) : result.value
+}
+
+function mountChanges(texts: readonly string[], base: PathBase): MountEntry[] | null {
+  const mounts = texts.map((text) => parseMountFlag(text, base))
+  const folders = mounts.filter((mount) => mount !== 'none')
+  if (folders.length === 0) return null
+  if (folders.length < mounts.length) {
+    throw new TcolimaError('usage', '--mount none must stand alone: it turns all mounts off')
+  }
+  const clash = folders[clashingMount(folders)]
+  if (clash) throw new TcolimaError('usage', `--mount: ${clash.mountPoint} is the target of two mounts`)
+  return folders.map(asEntry)
+}
+
+function asEntry({ location, mountPoint, writable }: MountSpec): MountEntry {
+  return mountPoint === location ? { location, writable } : { location, mountPoint, writable }
+}
+
+function withoutUndefined<T extends object>(record: T): T {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T
+}

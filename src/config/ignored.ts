@@ -1,0 +1,95 @@
+import * as z from 'zod'
+import { shown } from './checked.ts'
+
+/** The values with which Colima does what it does by default, for each of its keys that has no effect here. */
+const colimaDefaults: Record<string, unknown[]> = {
+  vmType: ['', 'qemu'],
+  mountType: ['', 'sshfs'],
+  mountInotify: [false],
+  rosetta: [false],
+  binfmt: [true],
+  provision: [[]],
+  sshConfig: [true],
+  sshPort: [0],
+  forwardAgent: [false],
+  env: [{}],
+  rootDisk: [0, 20],
+  nestedVirtualization: [false],
+  diskImage: [''],
+  modelRunner: ['', 'docker'],
+  portForwarder: ['', 'ssh'],
+  layer: [false],
+  // Its other keys have no effect while it is off, in Colima either.
+  'kubernetes.enabled': [false],
+  'network.address': [false],
+  'network.mode': ['', 'shared'],
+  'network.interface': ['', 'en0'],
+  'network.preferredRoute': [false],
+  'network.dns': [[]],
+  'network.dnsHosts': [{}, { 'host.docker.internal': 'host.lima.internal' }],
+  'network.hostAddresses': [false],
+  'network.gatewayAddress': ['', '192.168.5.2'],
+  'network.driver': [''],
+}
+
+const kubernetesDetails = ['version', 'k3sArgs', 'port', 'disable', 'ingress']
+
+/**
+ * The zod shape of Colima's keys that this version accepts and does nothing with, so that a colima.yaml works as it is.
+ * Types are checked all the same: a provisioning script that is not one must not pass for one.
+ */
+export function ignoredShape() {
+  const flag = z.boolean('must be true or false').optional()
+  const text = z.string('must be text').optional()
+  const count = z.int('must be a whole number').nonnegative('must not be negative').optional()
+  const map = z.record(z.string(), z.unknown(), 'must be a map').optional()
+  const step = z.strictObject(
+    {
+      mode: z.enum(['system', 'user', 'after-boot', 'ready'], 'must be system, user, after-boot or ready'),
+      script: z.string('must be text'),
+    },
+    {
+      error: (issue) =>
+        issue.code === 'invalid_type' ? 'must be a map with the keys mode and script' : undefined,
+    },
+  )
+  return {
+    vmType: text,
+    mountType: text,
+    mountInotify: flag,
+    rosetta: flag,
+    binfmt: flag,
+    network: map,
+    kubernetes: map,
+    provision: z.array(step, 'must be a list of scripts').optional(),
+    sshConfig: flag,
+    sshPort: count,
+    forwardAgent: flag,
+    env: map,
+    rootDisk: count,
+    nestedVirtualization: flag,
+    diskImage: text,
+    modelRunner: text,
+    portForwarder: text,
+    layer: flag,
+  }
+}
+
+/**
+ * Takes the file's keys and values; gives the keys set to something else than Colima's default that have no effect here,
+ * those of `network` and `kubernetes` one by one: `network.dns`. A key of those two that Colima does not know is among them.
+ */
+export function ignoredSettings(values: Record<string, unknown>): string[] {
+  const active = new Set<string>()
+  for (const [key, value] of Object.entries(values)) {
+    const isGroup = key === 'network' || key === 'kubernetes'
+    const settings = isGroup ? Object.entries(value ?? {}) : [['', value] as const]
+    for (const [part, setting] of settings) {
+      const name = isGroup ? `${key}.${part}` : key
+      const known = colimaDefaults[name]
+      if (!known && (!isGroup || (key === 'kubernetes' && kubernetesDetails.includes(part)))) continue
+      if (setting !== null && !known?.some((usual) => shown(usual) === shown(setting))) active.add(name)
+    }
+  }
+  return [...active]
+}

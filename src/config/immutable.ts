@@ -1,0 +1,38 @@
+import type { Config } from './schema.ts'
+import { formatSize } from './units.ts'
+
+/** What an instance got when it was made and keeps. */
+export interface FixedSettings {
+  arch: string
+  runtime: string
+  /** Bytes of the data disk as it is now: it may have grown since. */
+  disk: number
+}
+
+/**
+ * Takes what an instance is and the settings wanted; gives, for each change it cannot make, a sentence that says why and
+ * what to do instead. Empty when it can make them all. To be asked before anything is saved or touched: the other ways
+ * out lose data, so they are the user's to take.
+ */
+export function refusedChanges(
+  fixed: FixedSettings,
+  wanted: Pick<Config, 'arch' | 'runtime' | 'disk'>,
+): string[] {
+  const refused: string[] = []
+  if (wanted.arch !== fixed.arch) refused.push(unchangeable('arch', fixed.arch, wanted.arch))
+  if (wanted.runtime !== fixed.runtime) refused.push(unchangeable('runtime', fixed.runtime, wanted.runtime))
+  if (wanted.disk < fixed.disk) {
+    const size = formatSize(fixed.disk)
+    refused.push(
+      `disk: the data disk has ${size} and cannot shrink to ${formatSize(wanted.disk)}; keep ${size} or more, ${wayOut}`,
+    )
+  }
+  return refused
+}
+
+const wayOut =
+  'use another profile (-p NAME), or delete this instance and its data (tcolima delete --data) and start again'
+
+function unchangeable(key: string, has: string, wants: string): string {
+  return `${key}: this instance was made with ${has} and cannot become ${wants}; keep ${has}, ${wayOut}`
+}

@@ -1,0 +1,149 @@
+import { lstatSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { isScalar } from 'yaml'
+import type { core } from 'zod'
+import { errnoOf, messageOf, TcolimaError } from '../host/errors.ts'
+import { shown } from './checked.ts'
+import { defaults } from './defaults.ts'
+import { type ConfigDocument, type Problem, readDocument } from './document.ts'
+import { type ConfigChanges, type FlagValues, flagChanges } from './flags.ts'
+import { ignoredSettings } from './ignored.ts'
+import { type MountSpec, outerFirst, resolveMount } from './mounts.ts'
+import { nearest } from './nearest.ts'
+import { type Config, type HostFacts, type Settings, settingsSchema } from './schema.ts'
+
+/** A loaded configuration. */
+export interface LoadedConfig {
+  config: Config
+  /** What the user should know though nothing failed: Colima's settings that have no effect here. */
+  warnings: string[]
+  /** What the flags change in the file: for `saveConfig`, once the start may go ahead. */
+  changes: ConfigChanges
+}
+
+/**
+ * Takes the profile's file (absolute), the flags given and facts of the host; gives the settings: a flag before the file
+ * before the default. No file and an empty file mean defaults. Never writes.
+ * Throws `usage` for a wrong flag; `config` for a file that cannot be read or is wrong, one line `file:line:column: what`
+ * for each mistake.
+ */
+export function loadConfig(file: string, flags: Partial<FlagValues>, host: HostFacts): LoadedConfig {
+  const changes = flagChanges(flags, host)
+  return { ...parseConfig(readText(file), file, changes, host), changes }
+}
+
+/** The pure part of `loadConfig`: takes the text of the file, and its name for messages. Throws `config`. */
+export function parseConfig(
+  text: string,
+  file: string,
+  changes: ConfigChanges,
+  host: HostFacts,
+): Omit<LoadedConfig, 'changes'> {
+  const document = readDocument(text, file)
+  const schema = settingsSchema(host)
+  const parsed = schema.safeParse(withoutNulls(document.values), { reportInput: true })
+  if (!parsed.success) {
+    const known = Object.keys(schema.shape)
+    throw document.error(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, known)))
+  }
+  const settings = { ...parsed.data, ...schema.parse(changes) }
+  return { config: resolved(settings, host), warnings: warningsOf(document, file, changes) }
+}
+
+function resolved(settings: Settings, host: HostFacts): Config {
+  const arch = settings.arch ?? defaults.arch
+  return {
+    cpus: settings.cpu ?? defaults.cpus,
+    memory: settings.memory ?? defaults.memory,
+    disk: settings.disk ?? defaults.disk,
+    arch: arch === 'host' ? host.arch : arch,
+    runtime: settings.runtime ?? defaults.runtime,
+    mounts: resolvedMounts(settings.mounts, host.home),
+    accel: settings.accel ?? defaults.accel,
+    cpuType: settings.cpuType ?? defaults.cpuType,
+    activate: settings.autoActivate ?? defaults.activate,
+    docker: settings.docker ?? {},
+    hostname: settings.hostname ?? defaults.hostname,
+  }
+}
+
+/** As in Colima: null mounts nothing; no key, or an empty list, mounts the home folder, writable. */
+function resolvedMounts(mounts: MountSpec[] | null | undefined, home: string): MountSpec[] {
+  if (mounts === null) return []
+  if (mounts && mounts.length > 0) return outerFirst(mounts)
+  const mount = resolveMount({ location: home, writable: true }, home)
+  if (mount.ok) return [mount.value]
+  throw new TcolimaError('config', `cannot mount the home folder ${home}: ${mount.problem}`, {
+    hint: 'Name the folders to mount (--mount DIR:w), or turn mounts off (--mount none).',
+  })
+}
+
+function warningsOf({ values, document }: ConfigDocument, file: string, changes: ConfigChanges): string[] {
+  const name = path.basename(file)
+  const warnings: string[] = []
+  const ignored = ignoredSettings(values)
+  if (ignored.length > 0) {
+    warnings.push(`${name}: these settings of Colima have no effect in this version: ${ignored.join(', ')}`)
+  }
+  const mounts = document.get('mounts', true)
+  // Colima reads it so too; but whoever commented out the last folder of the list may not have meant it.
+  if (isScalar(mounts) && mounts.source === '' && changes.mounts === undefined) {
+    warnings.push(
+      `${name}: nothing is mounted, as "mounts:" has no value; write [] for the home folder, null for none`,
+    )
+  }
+  return warnings
+}
+
+/** A key without a value counts as not set; only for `mounts` null has a meaning of its own. */
+function withoutNulls(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).filter(([key, value]) => value !== null || key === 'mounts'),
+  )
+}
+
+function problemsOf(issue: core.$ZodIssue, document: ConfigDocument, topKeys: string[]): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const guess = nearest(key, keysAt(issue.path, topKeys))
+      const message = `unknown key ${shown(nameOf([...issue.path, key]))}${guess ? `; did you mean "${guess}"?` : ''}`
+      return { offset: document.offsetOf([...issue.path, key], true), message }
+    })
+  }
+  const missing = issue.input === undefined && issue.code !== 'custom'
+  const ending = issue.input === undefined ? '' : `, not ${shown(issue.input)}`
+  const message = missing
+    ? `${nameOf(issue.path)} is missing`
+    : `${nameOf(issue.path)} ${issue.message}${ending}`
+  return [{ offset: document.offsetOf(issue.path), message }]
+}
+
+/** The keys that may stand where a wrong one does. */
+function keysAt(where: readonly PropertyKey[], topKeys: string[]): string[] {
+  if (where.length === 0) return topKeys
+  return where[0] === 'mounts' ? ['location', 'mountPoint', 'writable'] : ['mode', 'script']
+}
+
+/** A path in the file as people write it: `mounts[0].location`. */
+function nameOf(where: readonly PropertyKey[]): string {
+  return where
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .slice(1)
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const isMissing = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
+    if (isMissing && !isLink(file)) return ''
+    // A link to nowhere is a file that went away (a folder not synced yet): defaults would be a surprise.
+    const reason = isMissing ? 'it is a link to a file that does not exist' : messageOf(error)
+    throw new TcolimaError('config', `cannot read ${file}: ${reason}`, { cause: error })
+  }
+}
+
+function isLink(file: string): boolean {
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ?? false
+}

@@ -1,0 +1,124 @@
+import { access, constants, stat } from 'node:fs/promises'
+import { errnoOf, messageOf, TcolimaError } from '../host/errors.ts'
+import { bad, type Checked, good, shown } from './checked.ts'
+import { isSystemPath } from './guest-paths.ts'
+import { absolutePath } from './paths.ts'
+
+/** A host folder to mount, all settled: both paths absolute and normal. */
+export interface MountSpec {
+  /** The folder on the host. */
+  location: string
+  /** Where it appears in the guest. */
+  mountPoint: string
+  writable: boolean
+}
+
+/** A mount as the file has it: `location` may begin with `~`, `mountPoint` defaults to it, `writable` to false. */
+export interface MountEntry {
+  location: string
+  mountPoint?: string | null | undefined
+  writable?: boolean | null | undefined
+}
+
+/** Where relative and `~` paths of a flag begin. `cwd` is undefined when the current folder no longer exists. */
+export interface PathBase {
+  home: string
+  cwd: string | undefined
+}
+
+/**
+ * Takes the value of one `--mount`: `none`, or `DIR[:TARGET][:w|:rw|:ro]`, read-only unless it says otherwise, as in
+ * Colima. A relative DIR begins at `base.cwd`. Throws `usage` with what is wrong.
+ */
+export function parseMountFlag(text: string, base: PathBase): MountSpec | 'none' {
+  if (text === 'none') return 'none'
+  const parts = text.split(':')
+  const writable = takeMode(parts)
+  const [dir = '', target, ...rest] = parts
+  if (rest.length > 0 || dir === '' || (target !== undefined && !target.startsWith('/'))) {
+    throw usage(`--mount must have the form DIR[:TARGET][:w], TARGET an absolute path, not ${shown(text)}`)
+  }
+  const mount = resolveMount({ location: fromCwd(dir, base), mountPoint: target, writable }, base.home)
+  if (mount.ok) return mount.value
+  throw usage(`--mount ${shown(text)}: ${mount.problem}`)
+}
+
+/** Takes a mount as written and the user's home folder; gives it settled, or what is wrong with it. */
+export function resolveMount(entry: MountEntry, home: string): Checked<MountSpec> {
+  const location = absolutePath(entry.location, home)
+  if (!location)
+    return bad(`the folder must be an absolute path or begin with ~/, not ${shown(entry.location)}`)
+  const mountPoint = absolutePath(entry.mountPoint ?? location, '')
+  if (!mountPoint || entry.mountPoint?.startsWith('~')) {
+    return bad(`the place in the guest must be an absolute path, not ${shown(entry.mountPoint)}`)
+  }
+  if (hasControlCharacter(location + mountPoint)) return bad('a path must have no control characters')
+  if (isSystemPath(mountPoint)) {
+    return bad(
+      `nothing can be mounted at ${mountPoint}: the guest needs its own files there; choose another place in it`,
+    )
+  }
+  return good({ location, mountPoint, writable: entry.writable ?? false })
+}
+
+/** The index of the first mount that takes the place in the guest of an earlier one, or -1. */
+export function clashingMount(mounts: readonly MountSpec[]): number {
+  return mounts.findIndex((mount, i) =>
+    mounts.slice(0, i).some((other) => other.mountPoint === mount.mountPoint),
+  )
+}
+
+/** The mounts, those nearer to the root of the guest first: mounted later, they would hide what lies within them. */
+export function outerFirst(mounts: readonly MountSpec[]): MountSpec[] {
+  return mounts.toSorted((a, b) => depth(a) - depth(b))
+}
+
+/** Looks whether every folder is there and can be read. Throws `config`, naming the first that is not. */
+export async function checkMounts(mounts: readonly MountSpec[]): Promise<void> {
+  for (const { location } of mounts) await checkFolder(location)
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  try {
+    if (!(await stat(folder)).isDirectory()) {
+      throw new TcolimaError('config', `cannot mount ${folder}: it is not a folder`)
+    }
+    await access(folder, constants.R_OK | constants.X_OK)
+  } catch (error) {
+    if (error instanceof TcolimaError) throw error
+    const missing = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
+    throw new TcolimaError(
+      'config',
+      `cannot mount ${folder}: ${missing ? 'there is no such folder' : messageOf(error)}`,
+      { hint: missing ? 'Create the folder, or take it out of the mounts.' : undefined, cause: error },
+    )
+  }
+}
+
+/** Takes the mode off the end of the parts, where there is one; says whether it makes the mount writable. */
+function takeMode(parts: string[]): boolean {
+  const last = parts.at(-1) ?? ''
+  const isMode = parts.length > 1 && ['w', 'rw', 'ro'].includes(last)
+  if (isMode) parts.pop()
+  return isMode && last !== 'ro'
+}
+
+function fromCwd(dir: string, { cwd, home }: PathBase): string {
+  if (absolutePath(dir, home) !== undefined || dir.startsWith('~')) return dir
+  if (cwd !== undefined) return `${cwd}/${dir}`
+  throw usage(`--mount ${shown(dir)}: the current folder no longer exists, so the path must be absolute`)
+}
+
+function depth({ mountPoint }: MountSpec): number {
+  return mountPoint.split('/').length
+}
+
+function hasControlCharacter(text: string): boolean {
+  return Buffer.from(text).some((byte) => byte < 0x20 || byte === 0x7f)
+}
+
+function usage(message: string): TcolimaError {
+  return new TcolimaError('usage', message, {
+    hint: 'Example: --mount ~/projects:w. For a path with a colon in it, use `mounts` in tcolima.yaml.',
+  })
+}

@@ -1,0 +1,107 @@
+import * as z from 'zod'
+import type { Checked } from './checked.ts'
+import {
+  type Accel,
+  type Arch,
+  checkAccel,
+  checkArch,
+  checkCpuType,
+  checkHostname,
+  checkRuntime,
+} from './choices.ts'
+import type { FlagBase } from './flags.ts'
+import { ignoredShape } from './ignored.ts'
+import { checkCpus, checkDisk, checkMemory } from './limits.ts'
+import { clashingMount, type MountSpec, resolveMount } from './mounts.ts'
+
+/** All settings of an instance, with nothing left to look up. */
+export interface Config {
+  /** Virtual processors; the key `cpu`. */
+  cpus: number
+  /** Bytes, a multiple of 1 MiB. */
+  memory: number
+  /** Bytes of the data disk, a multiple of 1 MiB. */
+  disk: number
+  arch: Arch
+  runtime: 'docker'
+  /** Empty: nothing is mounted. A mount comes after the one it lies within. */
+  mounts: MountSpec[]
+  accel: Accel
+  /** QEMU's name of the processor; '': the best the accelerator offers. */
+  cpuType: string
+  /** Whether the host's docker client is pointed at this instance; the key `autoActivate`. */
+  activate: boolean
+  /** Merged into the guest's daemon.json. */
+  docker: Record<string, unknown>
+  /** '': the profile's external name. */
+  hostname: string
+}
+
+/** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
+export interface HostFacts extends FlagBase {
+  arch: Arch
+}
+
+/** The keys of the file after the check, under the file's names, values in their final form; absent where not set. */
+export type Settings = z.output<ReturnType<typeof settingsSchema>>
+
+/** The schema of the file for a host. The message of an issue continues a sentence that begins with the key. */
+export function settingsSchema(host: HostFacts) {
+  return z.strictObject({
+    cpu: checkedBy((value) => checkCpus(value, host.cpus)),
+    memory: checkedBy((value) => checkMemory(value, host.totalMemory), orUnit),
+    disk: checkedBy(checkDisk, orUnit),
+    arch: checkedBy(checkArch),
+    runtime: checkedBy(checkRuntime),
+    mounts: mountsSchema(host.home).nullish(),
+    accel: checkedBy(checkAccel),
+    cpuType: checkedBy(checkCpuType),
+    autoActivate: z.boolean('must be true or false').optional(),
+    docker: z.record(z.string(), z.unknown(), 'must be a map: the keys of daemon.json').optional(),
+    hostname: checkedBy(checkHostname),
+    ...ignoredShape(),
+  })
+}
+
+const orUnit = ' (or a size such as "512MiB")'
+
+function mountsSchema(home: string) {
+  const entry = z
+    .strictObject(
+      {
+        location: z.string('must be the path of a folder'),
+        mountPoint: z.string('must be an absolute path in the guest').nullish(),
+        writable: z.boolean('must be true or false').nullish(),
+      },
+      {
+        error: (issue) => (issue.code === 'invalid_type' ? 'must be a map with the key location' : undefined),
+      },
+    )
+    .transform((mount, ctx): MountSpec => {
+      const result = resolveMount(mount, home)
+      if (result.ok) return result.value
+      // Without input the message ends here: the value as a whole would only repeat what it already names.
+      ctx.issues.push({ code: 'custom', message: `is wrong: ${result.problem}`, input: undefined })
+      return z.NEVER
+    })
+  const list = z.array(entry, 'must be a list of folders, [] for the home folder, or null for none')
+  return list.superRefine((mounts, ctx) => {
+    const index = clashingMount(mounts)
+    if (index < 0) return
+    const message = `is wrong: ${mounts[index]?.mountPoint} is the place of an earlier mount`
+    ctx.issues.push({ code: 'custom', message, input: undefined, path: [index] })
+  })
+}
+
+/** A key whose values one of the check functions judges, so that the file and the flags have the same rules. */
+function checkedBy<T>(check: (value: unknown) => Checked<T>, more = '') {
+  return z
+    .unknown()
+    .transform((value, ctx): T => {
+      const result = check(value)
+      if (result.ok) return result.value
+      ctx.issues.push({ code: 'custom', message: result.problem + more, input: value })
+      return z.NEVER
+    })
+    .optional()
+}

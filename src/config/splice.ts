@@ -1,0 +1,91 @@
+import {
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  isScalar,
+  type Pair,
+  parseDocument,
+  stringify,
+  visit,
+} from 'yaml'
+
+/**
+ * Takes the text of a YAML map; gives it with one top-level key set, and not a character changed but those of its value.
+ * For layouts it does not understand the outcome may be wrong: the caller reads it back and looks.
+ */
+export function spliceKey(text: string, key: string, value: unknown): string {
+  const { contents } = parseDocument(text)
+  const pair = isMap(contents)
+    ? contents.items.find((item) => isScalar(item.key) && item.key.value === key)
+    : undefined
+  const newline = text.includes('\r\n') ? '\r\n' : '\n'
+  const rendered = render(key, value, newline)
+  if (!pair) return withFinalNewline(text, newline) + key + valueText(rendered, newline) + newline
+  return replaceValue(text, pair, rendered, newline)
+}
+
+/** A value as it stands after `key:`, either on that line or in lines of its own below it. */
+interface Rendered {
+  inline: string
+  /** With indentation, without the newline at the end; '' when the value stands on the line of the key. */
+  block: string
+}
+
+function render(key: string, value: unknown, newline: string): Rendered {
+  // Rendered together with its key: what needs quotes depends on the place.
+  const lines = stringify({ [key]: value }, { lineWidth: 0 })
+    .trimEnd()
+    .split('\n')
+  const [first = '', ...rest] = lines
+  return { inline: first.slice(first.indexOf(':') + 1).trim(), block: rest.join(newline) }
+}
+
+function valueText({ inline, block }: Rendered, newline: string): string {
+  return `:${inline && ` ${inline}`}${block && newline + block}`
+}
+
+function replaceValue(text: string, pair: Pair, { inline, block }: Rendered, newline: string): string {
+  const colonAt = text.indexOf(':', isNode(pair.key) ? pair.key.range?.[1] : 0)
+  const old = span(text, pair.value)
+  const oldIsBlock = old !== undefined && text.slice(colonAt, old.from).includes('\n')
+  const keyLine = { from: colonAt + 1, to: oldIsBlock || !old ? colonAt + 1 : old.to }
+  const keyLineEnd = lineEnd(text, keyLine.to)
+  const rest = text.slice(keyLine.to, keyLineEnd)
+  const gap = oldIsBlock || !old ? ' ' : text.slice(keyLine.from, old.from) || ' '
+  const head = text.slice(0, keyLine.from) + (inline === '' ? rest.trimEnd() && rest : gap + inline + rest)
+  if (!oldIsBlock) return head + (block && newline + block) + text.slice(keyLineEnd)
+  const blockFrom = lineStart(text, old.from)
+  const between = text.slice(keyLineEnd, blockFrom)
+  const after = text.slice(old.to)
+  // Without new lines the newline before the old ones goes too.
+  return head + (block === '' ? between.replace(/\r?\n$/, '') : between + block) + after
+}
+
+/** From where to where the content of a value reaches, without what follows it; undefined for a value that is not there. */
+function span(text: string, value: unknown): { from: number; to: number } | undefined {
+  if (!isNode(value) || !value.range) return undefined
+  const from = value.range[0]
+  let to = isCollection(value) && !value.flow ? from : value.range[1]
+  // The parser counts comments and blank lines that follow a block as part of it; its last leaf ends before them.
+  visit(value, (_, node) => {
+    const isLeaf = isScalar(node) || isAlias(node) || (isCollection(node) && node.flow)
+    if (isLeaf && node.range) to = Math.max(to, node.range[1])
+  })
+  const content = text.slice(from, to).trimEnd()
+  return content === '' ? undefined : { from, to: from + content.length }
+}
+
+function lineStart(text: string, offset: number): number {
+  return text.lastIndexOf('\n', offset - 1) + 1
+}
+
+function lineEnd(text: string, offset: number): number {
+  const end = text.indexOf('\n', offset)
+  if (end < 0) return text.length
+  return text[end - 1] === '\r' ? end - 1 : end
+}
+
+function withFinalNewline(text: string, newline: string): string {
+  return text === '' || text.endsWith('\n') ? text : text + newline
+}

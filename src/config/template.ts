@@ -1,0 +1,46 @@
+import { defaults } from './defaults.ts'
+import { GIB } from './units.ts'
+
+/** The text of a new tcolima.yaml: every key with its default and what it does. */
+export function configTemplate(): string {
+  return `# Settings of this tcolima instance. They take effect at the next start. Flags of "tcolima start" are saved here.
+
+# Processors of the virtual machine.
+cpu: ${defaults.cpus}
+
+# Memory in GiB; fractions such as 1.5, and text such as "512MiB", work too.
+memory: ${defaults.memory / GIB}
+
+# Size in GiB of the disk for images, containers and volumes. It can grow later, never shrink.
+disk: ${defaults.disk / GIB}
+
+# Architecture: host, x86_64 or aarch64. Fixed once the instance exists.
+arch: ${defaults.arch}
+
+# Container runtime: docker. Fixed once the instance exists.
+runtime: ${defaults.runtime}
+
+# Folders of this computer to mount. [] mounts your home folder, writable; null mounts nothing. Example:
+# mounts:
+#   - location: ~/projects
+#     writable: true
+#   - location: ~/data
+#     mountPoint: /data
+mounts: []
+
+# How the processor is run: auto (the best that works), kvm, hvf, or tcg (software emulation).
+accel: ${defaults.accel}
+
+# Processor model, one of "qemu-system-x86_64 -cpu help"; "" takes the best there is.
+cpuType: ""
+
+# Whether the docker command of this computer uses this instance after a start.
+autoActivate: ${defaults.activate}
+
+# Settings of the docker daemon, merged into its daemon.json.
+docker: {}
+
+# Host name of the virtual machine; "" takes the name of the instance.
+hostname: ""
+`
+}

@@ -1,0 +1,65 @@
+/** What the guest tells over its link, one JSON object a line (guest/rootfs/usr/lib/tcolima/guest). */
+export type GuestMessage =
+  | { type: 'hello'; version: number; boot: string }
+  /** A part of the guest is there: `boot`, `ssh`, or an engine. */
+  | { type: 'ready'; subject: string }
+  /** A part of the guest failed: `boot`, or a systemd unit. */
+  | { type: 'failed'; subject: string }
+  /** Listening sockets as /proc/net shows them, `tcp 0100007F 1F90`; with `whole`, `add` is the full list. */
+  | { type: 'ports'; add: string[]; remove: string[]; whole?: boolean }
+  | { type: 'mount'; index: number; state: 'waiting' | 'mounted' | 'failed'; detail: string }
+
+/** What the host asks. `sync`: tell everything again. */
+export type HostMessage = { type: 'sync' } | { type: 'poweroff' }
+
+/** Reads one line of the guest. Gives undefined for what is no message: the guest is not trusted. Pure. */
+export function parseGuestMessage(line: string): GuestMessage | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null || !('type' in value)) return undefined
+  const message = value as Record<string, unknown>
+  switch (message.type) {
+    case 'hello':
+      return isText(message.boot) && isNumber(message.version)
+        ? { type: 'hello', version: message.version, boot: message.boot }
+        : undefined
+    case 'ready':
+    case 'failed':
+      return isText(message.subject) ? { type: message.type, subject: message.subject } : undefined
+    case 'ports':
+      return isTextList(message.add) && isTextList(message.remove)
+        ? { type: 'ports', add: message.add, remove: message.remove, whole: message.whole === true }
+        : undefined
+    case 'mount':
+      return isNumber(message.index) && isMountState(message.state)
+        ? {
+            type: 'mount',
+            index: message.index,
+            state: message.state,
+            detail: isText(message.detail) ? message.detail : '',
+          }
+        : undefined
+    default:
+      return undefined
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number'
+}
+
+function isTextList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isText)
+}
+
+function isMountState(value: unknown): value is 'waiting' | 'mounted' | 'failed' {
+  return value === 'waiting' || value === 'mounted' || value === 'failed'
+}

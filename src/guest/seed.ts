@@ -1,0 +1,69 @@
+import { buffer } from 'node:stream/consumers'
+import { pack } from 'tar-stream'
+
+/** What an instance tells its guest before anything else starts in it. */
+export interface Seed {
+  user: { name: string; uid: number }
+  hostname: string
+  /** OpenSSH private host key. */
+  hostKey: string
+  /** Public key lines that may log in. */
+  authorizedKeys: string[]
+  mounts: SeedMount[]
+  /** Further files of the engine, by name: `daemon.json`. */
+  files: Record<string, string>
+}
+
+/** A folder the guest mounts over the virtio-serial port with this index. */
+export interface SeedMount {
+  index: number
+  /** Absolute path in the guest. */
+  mountPoint: string
+  /** sshfs options. */
+  options: string[]
+}
+
+// Disks have whole sectors.
+const sector = 512
+
+/** The seed disk: a tar file (ustar) padded to whole sectors, as guest/rootfs/usr/lib/tcolima/boot reads it. */
+export async function seedDisk(seed: Seed): Promise<Buffer> {
+  const tar = pack()
+  const add = (name: string, mode: number, text: string) => {
+    tar.entry({ name, mode, mtime: new Date(0) }, text)
+  }
+  add('settings', 0o600, settingsText(seed))
+  add('ssh_host_ed25519_key', 0o600, seed.hostKey)
+  add('authorized_keys', 0o600, seed.authorizedKeys.map((line) => `${line.trim()}\n`).join(''))
+  add('mounts', 0o600, mountsText(seed.mounts))
+  for (const [name, text] of Object.entries(seed.files)) add(name, 0o600, text)
+  tar.finalize()
+  const content = await buffer(tar)
+  return Buffer.concat([content, Buffer.alloc((sector - (content.length % sector)) % sector)])
+}
+
+/** The settings as shell assignments. */
+function settingsText(seed: Seed): string {
+  return Object.entries({
+    USER_NAME: seed.user.name,
+    USER_UID: String(seed.user.uid),
+    HOST_NAME: seed.hostname,
+  })
+    .map(([name, value]) => `${name}=${shellQuote(value)}\n`)
+    .join('')
+}
+
+/** One line a mount: index, path in hexadecimal (it may hold any byte), options. */
+function mountsText(mounts: SeedMount[]): string {
+  return mounts
+    .map((mount) =>
+      [mount.index, Buffer.from(mount.mountPoint).toString('hex'), mount.options.join(',')].join('\t'),
+    )
+    .map((line) => `${line}\n`)
+    .join('')
+}
+
+/** A text as one word of a POSIX shell. */
+export function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
+
+/** Everything that decides what an image holds. */
+export interface Recipe {
+  /** Debian's release by code name. */
+  suite: string
+  arch: 'x86_64' | 'aarch64'
+  packages: string[]
+  /** The files of ours that go in, path below `guest/` to content digest, and whether they are executable. */
+  files: Record<string, string>
+  /** Another Debian mirror than mmdebstrap's default, where the user named one. */
+  mirror?: string | undefined
+}
+
+const suite = 'trixie'
+
+// What every machine needs, whatever engine runs in it.
+const basePackages = [
+  'systemd-sysv',
+  'systemd',
+  'udev',
+  'dbus',
+  'openssh-server',
+  'sshfs',
+  // init and cpio of the small initrd
+  'busybox-static',
+  'kmod',
+  'xz-utils',
+  'iproute2',
+  'iptables',
+  // mkfs and resize2fs for the data disk
+  'e2fsprogs',
+  'procps',
+  'sudo',
+  'ca-certificates',
+]
+
+// Debian's kernels for virtual machines: a quarter of the modules of the general ones.
+const kernelPackages = { x86_64: 'linux-image-cloud-amd64', aarch64: 'linux-image-cloud-arm64' }
+
+/**
+ * The recipe of the image for an architecture and an engine. `guestFolder` holds our own files; `enginePackages` are
+ * Debian's names. Throws when a file cannot be read.
+ */
+export function recipeFor(
+  arch: Recipe['arch'],
+  enginePackages: string[],
+  guestFolder: string,
+  mirror?: string,
+): Recipe {
+  const packages = [kernelPackages[arch], ...basePackages, ...enginePackages].sort()
+  return { suite, arch, packages, files: digestsBelow(guestFolder), mirror }
+}
+
+/** The name of an image: the digest of its recipe, 16 hexadecimal digits. The mirror does not change what is in it. */
+export function recipeDigest(recipe: Recipe): string {
+  const { suite, arch, packages, files } = recipe
+  return createHash('sha256').update(JSON.stringify({ suite, arch, packages, files })).digest('hex').slice(0, 16)
+}
+
+function digestsBelow(folder: string): Record<string, string> {
+  const digests: Record<string, string> = {}
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
+  for (const name of names) {
+    const file = path.join(folder, name)
+    if (!statSync(file).isFile()) continue
+    digests[name] = createHash('sha256').update(readFileSync(file)).digest('hex')
+  }
+  return digests
+}

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile, rename } from 'node:fs/promises'
+import type { Config } from '../config/schema.ts'
+import { formatSize } from '../config/units.ts'
+import { guestUser } from '../guest/user.ts'
+import { TcolimaError } from '../host/errors.ts'
+import { writeFileAtomic } from '../host/files.ts'
+import type { Host } from '../host/platform.ts'
+import type { Image } from '../image/store.ts'
+import { generateKey } from '../ssh/keys.ts'
+import { createDataDisk, createRootDisk, diskSize, growDisk } from '../vm/disks.ts'
+import type { InstancePaths } from './paths.ts'
+import { type InstanceRecord, writeRecord } from './record.ts'
+
+// The system disk as the guest sees it: packages users add, logs, their home in the guest. Only what is written costs.
+const rootDiskBytes = 20 * 2 ** 30
+
+/** What creation needs to know. */
+export interface CreateInput {
+  paths: InstancePaths
+  config: Config
+  image: Image
+  host: Host
+  signal: AbortSignal
+}
+
+/**
+ * Makes what an instance needs and does not have yet: host key, record, disks. An interrupted call leaves nothing that
+ * the next one takes for whole. Throws `config` when the data disk would have to shrink.
+ */
+export async function ensureInstance(input: CreateInput, existing: InstanceRecord | undefined): Promise<InstanceRecord> {
+  const { paths, image, host, config } = input
+  await ensureDataDisk(input)
+  if (existing && existing.imageSha256 === image.sha256 && existsSync(paths.rootDisk)) return existing
+
+  // A root disk without its image, or the image without it, holds nothing that could be read; the data disk does.
+  if (existsSync(paths.rootDisk)) await rename(paths.rootDisk, `${paths.rootDisk}.old`)
+  await createRootDisk(paths.rootDisk, image.root, rootDiskBytes, input.signal)
+  const record: InstanceRecord = {
+    version: 1,
+    arch: config.arch,
+    runtime: config.runtime,
+    imageDigest: image.digest,
+    imageSha256: image.sha256,
+    user: guestUser(host, image.names),
+    // Locally administered, unicast; QEMU's own prefix (docs of `-device virtio-net-pci,mac=`).
+    mac: existing?.mac ?? `52:54:00:${[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`,
+    hostKey: await ensureHostKey(paths),
+    created: existing?.created ?? new Date().toISOString(),
+  }
+  await writeRecord(paths.record, record)
+  return record
+}
+
+async function ensureHostKey(paths: InstancePaths): Promise<string> {
+  const open = `${paths.hostKey}.pub`
+  if (!existsSync(paths.hostKey)) {
+    const key = generateKey(`tcolima guest ${paths.profile}`)
+    await writeFileAtomic(open, `${key.public}\n`, 0o644)
+    await writeFileAtomic(paths.hostKey, key.private)
+  }
+  return (await readFile(open, 'utf8')).trim()
+}
+
+async function ensureDataDisk({ paths, config, signal }: CreateInput): Promise<void> {
+  if (!existsSync(paths.dataDisk)) {
+    await createDataDisk(paths.dataDisk, config.disk, signal)
+    return
+  }
+  const size = await diskSize(paths.dataDisk)
+  if (config.disk > size) await growDisk(paths.dataDisk, config.disk, signal)
+  if (config.disk < size) {
+    throw new TcolimaError(
+      'config',
+      `the data disk has ${formatSize(size)} and cannot shrink to ${formatSize(config.disk)}`,
+      {
+        hint: `Start with --disk ${Math.ceil(size / 2 ** 30)}, use another profile, or remove the data with \`tcolima delete --data\`.`,
+      },
+    )
+  }
+}

@@ -1,0 +1,61 @@
+import path from 'node:path'
+
+/** Where everything of one instance lies; all paths absolute. */
+export interface InstancePaths {
+  profile: string
+  folder: string
+  /** The user's file. */
+  config: string
+  /** What was fixed at creation. Its presence means that the instance was created in full. */
+  record: string
+  /** What runs now, or ran last. */
+  state: string
+  /** Held by the agent while it lives, or by a command that changes the instance without one. */
+  lock: string
+  rootDisk: string
+  dataDisk: string
+  seed: string
+  qemuLog: string
+  serialLog: string
+  agentLog: string
+  pidFile: string
+  sshConfig: string
+  knownHosts: string
+  hostKey: string
+  /** Name of the agent's socket in the folder; see `prepareSocketPath` for long paths. */
+  agentSocketName: string
+}
+
+/** The paths of the instance `profile` in a tcolima home. */
+export function instancePaths(home: string, profile: string): InstancePaths {
+  const folder = path.join(home, profile)
+  const inside = (name: string) => path.join(folder, name)
+  return {
+    profile,
+    folder,
+    config: inside('tcolima.yaml'),
+    record: inside('instance.json'),
+    state: inside('state.json'),
+    lock: inside('lock'),
+    rootDisk: inside('root.qcow2'),
+    dataDisk: inside('data.qcow2'),
+    seed: inside('seed.tar'),
+    qemuLog: inside('qemu.log'),
+    serialLog: inside('serial.log'),
+    agentLog: inside('agent.log'),
+    pidFile: inside('qemu.pid'),
+    sshConfig: inside('ssh_config'),
+    knownHosts: inside('known_hosts'),
+    hostKey: inside('ssh_host_ed25519_key'),
+    agentSocketName: 'agent.sock',
+  }
+}
+
+/** Where everything shared by all instances of a home lies. */
+export function homePaths(home: string): { images: string; keys: string; accelerators: string } {
+  return {
+    images: path.join(home, '_images'),
+    keys: path.join(home, '_keys'),
+    accelerators: path.join(home, '_accelerators.json'),
+  }
+}

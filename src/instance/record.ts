@@ -1,0 +1,38 @@
+import { TcolimaError } from '../host/errors.ts'
+import { readJson, writeFileAtomic } from '../host/files.ts'
+
+/** What was fixed when an instance was created. */
+export interface InstanceRecord {
+  version: 1
+  arch: 'x86_64' | 'aarch64'
+  runtime: 'docker'
+  /** The image its root disk lies over, and that image's content. */
+  imageDigest: string
+  imageSha256: string
+  user: { name: string; uid: number }
+  mac: string
+  /** Public key line. */
+  hostKey: string
+  /** ISO time. */
+  created: string
+}
+
+/**
+ * Reads the record of an instance. Gives undefined when there is none (it was not created in full). Throws `failed` when
+ * it cannot be understood.
+ */
+export function readRecord(file: string): InstanceRecord | undefined {
+  const record = readJson(file) as InstanceRecord | undefined
+  if (record === undefined) return undefined
+  if (record.version !== 1) {
+    throw new TcolimaError('failed', `${file} was written by another version of tcolima (format ${record.version})`, {
+      hint: 'Use the tcolima that made this instance, or make the instance anew with `tcolima delete` and `start`.',
+    })
+  }
+  return record
+}
+
+/** Writes the record, which makes the instance a created one. */
+export async function writeRecord(file: string, record: InstanceRecord): Promise<void> {
+  await writeFileAtomic(file, `${JSON.stringify(record, undefined, 2)}\n`)
+}

@@ -1,0 +1,102 @@
+import { type FileAttrs, readAttrs } from './codec-attrs.ts'
+import { ByteReader } from './codec-reader.ts'
+import { Fxp } from './protocol.ts'
+
+/** A request of the client (draft section 6; OpenSSH PROTOCOL section 4). Paths and handles are byte strings. */
+export type Request =
+  | { kind: 'open'; id: number; path: string; pflags: number; attrs: FileAttrs }
+  | { kind: 'close' | 'fstat' | 'readdir' | 'fsync' | 'fstatvfs'; id: number; handle: string }
+  | { kind: 'read'; id: number; handle: string; offset: number; length: number }
+  | { kind: 'write'; id: number; handle: string; offset: number; data: Buffer }
+  | { kind: 'fsetstat'; id: number; handle: string; attrs: FileAttrs }
+  | { kind: 'setstat' | 'mkdir'; id: number; path: string; attrs: FileAttrs }
+  | { kind: PathKind; id: number; path: string }
+  | { kind: 'rename' | 'posix-rename' | 'hardlink'; id: number; from: string; to: string }
+  | { kind: 'symlink'; id: number; target: string; path: string }
+  | { kind: 'unsupported'; id: number }
+
+type PathKind = 'lstat' | 'stat' | 'opendir' | 'remove' | 'rmdir' | 'realpath' | 'readlink' | 'statvfs'
+
+/** What a packet says: a request, the start of a session, or nothing that can be understood. */
+export type Incoming = Request | { kind: 'init'; version: number } | { kind: 'malformed'; reason: string }
+
+/**
+ * Takes one packet without its length field; gives what it says. Never throws: a packet that ends too early is
+ * `malformed`, a type or an extension that is not known is `unsupported`. Bytes behind the last field are let be, as
+ * OpenSSH's server does.
+ */
+export function decodeRequest(packet: Buffer): Incoming {
+  try {
+    const reader = new ByteReader(packet)
+    const type = reader.u8()
+    const first = reader.u32()
+    return type === Fxp.INIT ? { kind: 'init', version: first } : decodeBody(type, first, reader)
+  } catch (error) {
+    return { kind: 'malformed', reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+// The order of properties is the order of the fields on the wire: object literals are evaluated left to right.
+function decodeBody(type: number, id: number, reader: ByteReader): Request {
+  switch (type) {
+    case Fxp.OPEN:
+      return { kind: 'open', id, path: reader.text(), pflags: reader.u32(), attrs: readAttrs(reader) }
+    case Fxp.CLOSE:
+      return { kind: 'close', id, handle: reader.text() }
+    case Fxp.READ:
+      return { kind: 'read', id, handle: reader.text(), offset: reader.u64(), length: reader.u32() }
+    case Fxp.WRITE:
+      return { kind: 'write', id, handle: reader.text(), offset: reader.u64(), data: reader.blob() }
+    case Fxp.LSTAT:
+      return { kind: 'lstat', id, path: reader.text() }
+    case Fxp.FSTAT:
+      return { kind: 'fstat', id, handle: reader.text() }
+    case Fxp.SETSTAT:
+      return { kind: 'setstat', id, path: reader.text(), attrs: readAttrs(reader) }
+    case Fxp.FSETSTAT:
+      return { kind: 'fsetstat', id, handle: reader.text(), attrs: readAttrs(reader) }
+    case Fxp.OPENDIR:
+      return { kind: 'opendir', id, path: reader.text() }
+    case Fxp.READDIR:
+      return { kind: 'readdir', id, handle: reader.text() }
+    case Fxp.REMOVE:
+      return { kind: 'remove', id, path: reader.text() }
+    case Fxp.MKDIR:
+      return { kind: 'mkdir', id, path: reader.text(), attrs: readAttrs(reader) }
+    case Fxp.RMDIR:
+      return { kind: 'rmdir', id, path: reader.text() }
+    case Fxp.REALPATH:
+      return { kind: 'realpath', id, path: reader.text() }
+    case Fxp.STAT:
+      return { kind: 'stat', id, path: reader.text() }
+    case Fxp.RENAME:
+      return { kind: 'rename', id, from: reader.text(), to: reader.text() }
+    case Fxp.READLINK:
+      return { kind: 'readlink', id, path: reader.text() }
+    case Fxp.SYMLINK:
+      // The draft (section 6.10) puts the link first. OpenSSH's server had them reversed from the start, every
+      // client follows it (PROTOCOL, section 4.1), sshfs too: the target comes first.
+      return { kind: 'symlink', id, target: reader.text(), path: reader.text() }
+    case Fxp.EXTENDED:
+      return decodeExtended(id, reader)
+    default:
+      return { kind: 'unsupported', id }
+  }
+}
+
+function decodeExtended(id: number, reader: ByteReader): Request {
+  switch (reader.text()) {
+    case 'posix-rename@openssh.com':
+      return { kind: 'posix-rename', id, from: reader.text(), to: reader.text() }
+    case 'hardlink@openssh.com':
+      return { kind: 'hardlink', id, from: reader.text(), to: reader.text() }
+    case 'statvfs@openssh.com':
+      return { kind: 'statvfs', id, path: reader.text() }
+    case 'fstatvfs@openssh.com':
+      return { kind: 'fstatvfs', id, handle: reader.text() }
+    case 'fsync@openssh.com':
+      return { kind: 'fsync', id, handle: reader.text() }
+    default:
+      return { kind: 'unsupported', id }
+  }
+}

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import type { Dir } from 'node:fs'
+import { closeFd } from './fd.ts'
+import { failure } from './status.ts'
+
+/** An open file. */
+export interface FileHandle {
+  kind: 'file'
+  fd: number
+  /** Opened with SSH_FXF_APPEND: offsets of WRITE do not count. */
+  append: boolean
+}
+
+/** An open folder. */
+export interface DirHandle {
+  kind: 'dir'
+  dir: Dir
+  /** Where it lay when it was opened: a real path. */
+  place: string
+  /** Whether `.` and `..` have been given. */
+  started: boolean
+  /** An entry read that did not fit into the last batch. */
+  kept: string | undefined
+  /** The last READDIR: sshfs sends several at once, and their batches must neither mix nor overlap. */
+  last: Promise<unknown>
+}
+
+export type OpenHandle = FileHandle | DirHandle
+
+interface Slot {
+  handle: OpenHandle
+  /** Requests that use it right now. */
+  users: number
+  /** Set by the first close; called when the last user is done. */
+  release: (() => void) | undefined
+}
+
+/** Most handles of one session: enough for any build, well below the usual limit of a process. */
+export const MAX_HANDLES = 4096
+
+/**
+ * The open files and folders of one session. Names are byte strings of 8 bytes: a random tag of the session, and a
+ * number never used again in it, so that no handle of another session, or from before a reset, is valid.
+ */
+export class HandleTable {
+  private readonly slots = new Map<string, Slot>()
+  private readonly closing = new Set<Promise<void>>()
+  private readonly tag = randomBytes(4).toString('latin1')
+  private readonly limit: number
+  private reserved = 0
+  private count = 0
+
+  constructor(limit = MAX_HANDLES) {
+    this.limit = limit
+  }
+
+  /** Handles open now. */
+  get size(): number {
+    return this.slots.size
+  }
+
+  /** Opens by `open` and gives the new handle's name. Throws when too many are open. */
+  async add(open: () => Promise<OpenHandle>): Promise<string> {
+    if (this.slots.size + this.reserved >= this.limit) throw failure('too many open handles')
+    // The place is taken before the file is open: many OPENs run at once.
+    this.reserved++
+    try {
+      const handle = await open()
+      const number = Buffer.alloc(4)
+      number.writeUInt32BE(this.count++ >>> 0)
+      const name = this.tag + number.toString('latin1')
+      this.slots.set(name, { handle, users: 0, release: undefined })
+      return name
+    } finally {
+      this.reserved--
+    }
+  }
+
+  /** Runs `work` with an open file; the file stays open until it is done. Throws for an unknown handle or a folder. */
+  withFile<T>(name: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
+    return this.use(name, (handle) => {
+      if (handle.kind !== 'file') throw failure('not a file handle')
+      return work(handle)
+    })
+  }
+
+  /** Runs `work` with an open folder, after all earlier work with it. Throws for an unknown handle or a file. */
+  withDir<T>(name: string, work: (dir: DirHandle) => Promise<T>): Promise<T> {
+    return this.use(name, (handle) => {
+      if (handle.kind !== 'dir') throw failure('not a folder handle')
+      const turn = handle.last.then(() => work(handle))
+      handle.last = turn.catch(() => {})
+      return turn
+    })
+  }
+
+  /** Closes one handle when its users are done. The name is invalid at once. Throws for an unknown handle. */
+  async close(name: string): Promise<void> {
+    const slot = this.slots.get(name)
+    if (!slot) throw failure('no such handle')
+    this.slots.delete(name)
+    const closed = closeSlot(slot)
+    const tracked = closed.catch(() => {})
+    this.closing.add(tracked)
+    await tracked
+    this.closing.delete(tracked)
+    await closed
+  }
+
+  /** Closes all; resolves when every file is closed. Never rejects. */
+  async closeAll(): Promise<void> {
+    for (const name of this.slots.keys()) this.close(name).catch(() => {})
+    await Promise.all(this.closing)
+  }
+
+  private async use<T>(name: string, work: (handle: OpenHandle) => Promise<T>): Promise<T> {
+    const slot = this.slots.get(name)
+    if (!slot) throw failure('no such handle')
+    slot.users++
+    try {
+      return await work(slot.handle)
+    } finally {
+      slot.users--
+      if (slot.users === 0) slot.release?.()
+    }
+  }
+}
+
+async function closeSlot(slot: Slot): Promise<void> {
+  if (slot.users > 0) {
+    await new Promise<void>((resolve) => {
+      slot.release = resolve
+    })
+  }
+  if (slot.handle.kind === 'file') await closeFd(slot.handle.fd)
+  else await slot.handle.dir.close()
+}

@@ -1,0 +1,88 @@
+import { type Dir, promises as fs, type Stats } from 'node:fs'
+import { attrsOf } from './codec-attrs.ts'
+import { handleReply, type NameEntry, nameReply, statusReply } from './codec-replies.ts'
+import { errnoOf } from '../host/errors.ts'
+import type { DirHandle } from './handles.ts'
+import { longnameOf } from './longname.ts'
+import { Fx } from './protocol.ts'
+import type { Share } from './share.ts'
+import { bytesOf, join } from './share-path.ts'
+import { failure } from './status.ts'
+
+/** Entries of one reply at most. Few enough for its worst size to stay below sshfs's limit of 128 KiB. */
+const BATCH_ENTRIES = 160
+/** Bytes of names of one reply at most: each is sent twice, once within its long form. */
+const BATCH_NAME_BYTES = 24 * 1024
+
+/** SSH_FXP_OPENDIR (draft section 6.7). A link as the last name is refused, as for OPEN. */
+export async function opendir(share: Share, request: { id: number; path: string }): Promise<Buffer> {
+  const place = await share.paths.place(request.path)
+  const stats = await fs.lstat(bytesOf(place))
+  if (!stats.isDirectory()) throw failure('not a folder')
+  const name = await share.handles.add(async () => {
+    // Node's types know only text encodings here, but it gives names as bytes too.
+    const encoding = 'buffer' as BufferEncoding
+    const dir = await fs.opendir(bytesOf(place), { encoding, bufferSize: BATCH_ENTRIES })
+    return { kind: 'dir', dir, place, started: false, kept: undefined, last: Promise.resolve() }
+  })
+  return handleReply(request.id, name)
+}
+
+/** SSH_FXP_READDIR: the next batch, with attributes, so that `ls -l` asks no more. */
+export function readdir(share: Share, request: { id: number; handle: string }): Promise<Buffer> {
+  return share.handles.withDir(request.handle, async (handle) => {
+    // Names are looked up by path: had the client put a link in the folder's place, they would lie elsewhere.
+    if (!(await share.paths.unmoved(handle.place))) throw failure('the folder has moved')
+    for (;;) {
+      const names = await nextNames(handle)
+      if (names.length === 0) return statusReply(request.id, Fx.EOF, '')
+      const root = await share.paths.realRoot()
+      const entries = await Promise.all(names.map((name) => entryOf(handle.place, name, root)))
+      const present = entries.filter((entry) => entry !== undefined)
+      if (present.length > 0) return nameReply(request.id, present)
+    }
+  })
+}
+
+async function nextNames(handle: DirHandle): Promise<string[]> {
+  const names: string[] = []
+  if (!handle.started) {
+    handle.started = true
+    names.push('.', '..')
+  }
+  let bytes = 0
+  while (names.length < BATCH_ENTRIES) {
+    const name = handle.kept ?? (await nextName(handle.dir))
+    handle.kept = undefined
+    if (name === undefined) break
+    bytes += name.length
+    if (bytes > BATCH_NAME_BYTES && names.length > 0) {
+      handle.kept = name
+      break
+    }
+    names.push(name)
+  }
+  return names
+}
+
+async function nextName(dir: Dir): Promise<string | undefined> {
+  const entry = await dir.read()
+  return entry ? (entry.name as unknown as Buffer).toString('latin1') : undefined
+}
+
+async function entryOf(folder: string, name: string, root: string): Promise<NameEntry | undefined> {
+  // The share's parent is none of the client's business: as in any root folder, `..` is the folder itself.
+  const path = name === '..' && folder === root ? folder : join(folder, name)
+  const stats = await lstatIfThere(path)
+  return stats && { name, longname: longnameOf(name, stats), attrs: attrsOf(stats) }
+}
+
+// A file may go between the reading of its name and the look at it.
+async function lstatIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await fs.lstat(bytesOf(path))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,112 @@
+import { promises as fs } from 'node:fs'
+import type { FileAttrs } from './codec-attrs.ts'
+import { nameReply, statusReply } from './codec-replies.ts'
+import { errnoOf } from '../host/errors.ts'
+import { Fx } from './protocol.ts'
+import type { Share } from './share.ts'
+import { bytesOf } from './share-path.ts'
+import { denied, failure } from './status.ts'
+
+interface OnePath {
+  id: number
+  path: string
+}
+interface TwoPaths {
+  id: number
+  from: string
+  to: string
+}
+
+/** SSH_FXP_REMOVE (draft section 6.5): files and links, not folders. */
+export async function remove(share: Share, request: OnePath): Promise<Buffer> {
+  await fs.unlink(bytesOf(await share.paths.entry(request.path)))
+  return ok(request.id)
+}
+
+/** SSH_FXP_MKDIR (draft section 6.6). */
+export async function mkdir(share: Share, request: OnePath & { attrs: FileAttrs }): Promise<Buffer> {
+  const mode = (request.attrs.mode ?? 0o777) & 0o1777
+  await fs.mkdir(bytesOf(await share.paths.entry(request.path)), { mode })
+  return ok(request.id)
+}
+
+/** SSH_FXP_RMDIR. */
+export async function rmdir(share: Share, request: OnePath): Promise<Buffer> {
+  await fs.rmdir(bytesOf(await share.paths.entry(request.path)))
+  return ok(request.id)
+}
+
+/** SSH_FXP_RENAME (draft section 6.5): never replaces. */
+export async function rename(share: Share, request: TwoPaths): Promise<Buffer> {
+  const from = bytesOf(await share.paths.entry(request.from))
+  const to = bytesOf(await share.paths.entry(request.to))
+  if ((await fs.lstat(from)).isFile() && (await moveByLink(from, to))) return ok(request.id)
+  if (await exists(to)) throw failure('the new name exists')
+  await fs.rename(from, to)
+  return ok(request.id)
+}
+
+/** posix-rename@openssh.com: replaces what is there, in one step. */
+export async function posixRename(share: Share, request: TwoPaths): Promise<Buffer> {
+  const from = bytesOf(await share.paths.entry(request.from))
+  await fs.rename(from, bytesOf(await share.paths.entry(request.to)))
+  return ok(request.id)
+}
+
+/** hardlink@openssh.com. */
+export async function hardlink(share: Share, request: TwoPaths): Promise<Buffer> {
+  const from = bytesOf(await share.paths.entry(request.from))
+  const to = bytesOf(await share.paths.entry(request.to))
+  // macOS links what a link points to, which may lie outside; Linux links the link.
+  if (share.platform !== 'linux' && (await fs.lstat(from)).isSymbolicLink())
+    throw denied('hard link to a link')
+  await fs.link(from, to)
+  return ok(request.id)
+}
+
+/** SSH_FXP_SYMLINK, in OpenSSH's order of arguments. The target is only text: it may point anywhere. */
+export async function symlink(share: Share, request: OnePath & { target: string }): Promise<Buffer> {
+  if (request.target.includes('\0')) throw failure('NUL byte in a link')
+  await fs.symlink(bytesOf(request.target), bytesOf(await share.paths.entry(request.path)))
+  return ok(request.id)
+}
+
+/** SSH_FXP_READLINK (draft section 6.10): the text as it is. */
+export async function readlink(share: Share, request: OnePath): Promise<Buffer> {
+  const path = bytesOf(await share.paths.place(request.path))
+  const target = (await fs.readlink(path, { encoding: 'buffer' })).toString('latin1')
+  return nameReply(request.id, [{ name: target, longname: target, attrs: {} }])
+}
+
+/** SSH_FXP_REALPATH (draft section 6.11): the client's form of the path. */
+export async function realpath(share: Share, request: OnePath): Promise<Buffer> {
+  const name = await share.paths.canonical(request.path)
+  return nameReply(request.id, [{ name, longname: name, attrs: {} }])
+}
+
+// `link` refuses an existing name in the same step; `lstat` and `rename` leave the host a moment to make one.
+async function moveByLink(from: Buffer, to: Buffer): Promise<boolean> {
+  try {
+    await fs.link(from, to)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EEXIST' || errno === 'ENOENT') throw error
+    return false // a file system without hard links
+  }
+  await fs.unlink(from)
+  return true
+}
+
+async function exists(path: Buffer): Promise<boolean> {
+  try {
+    await fs.lstat(path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+function ok(id: number): Buffer {
+  return statusReply(id, Fx.OK, '')
+}

@@ -1,0 +1,68 @@
+import { Fxp, MAX_PACKET } from './protocol.ts'
+
+/** What `next` found: a packet without its length field, too few bytes yet, or a length no packet has. */
+export type NextPacket = Buffer | 'more' | 'bad'
+
+// A whole SSH_FXP_INIT without extensions, but for the last byte, the version: length 5, type, version.
+const INIT_START = Buffer.from([0, 0, 0, 5, Fxp.INIT, 0, 0, 0])
+
+/**
+ * Cuts a byte stream into packets: a 32 bit length, then that many bytes (draft section 3). A packet inside one chunk
+ * is a view of the chunk; only one that spans chunks is copied, once. Holds at most one packet beside the last chunk.
+ */
+export class PacketReader {
+  private rest: Buffer = Buffer.alloc(0)
+  /** A packet that began in an earlier chunk: its place, and how much of it is there. */
+  private partial: { bytes: Buffer; filled: number } | undefined
+  private hunting = false
+
+  /** Takes the next chunk; to be called only after `next` said `more`. */
+  push(chunk: Buffer): void {
+    this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk])
+  }
+
+  /** Gives the next packet. After `bad` the stream has no more meaning. */
+  next(): NextPacket {
+    if (this.hunting && !this.findInit()) return 'more'
+    if (this.partial) return this.complete(this.partial)
+    if (this.rest.length < 4) return 'more'
+    const length = this.rest.readUInt32BE(0)
+    if (length === 0 || length > MAX_PACKET) return 'bad'
+    if (this.rest.length >= 4 + length) {
+      const packet = this.rest.subarray(4, 4 + length)
+      this.rest = this.rest.subarray(4 + length)
+      return packet
+    }
+    const partial = { bytes: Buffer.allocUnsafe(length), filled: 0 }
+    this.rest = this.rest.subarray(4)
+    this.partial = partial
+    return this.complete(partial)
+  }
+
+  /**
+   * Forgets everything, and passes over all bytes until a SSH_FXP_INIT: what a client that died left half sent must
+   * not be taken for the start of the next one's.
+   */
+  hunt(): void {
+    this.rest = Buffer.alloc(0)
+    this.partial = undefined
+    this.hunting = true
+  }
+
+  private complete(partial: { bytes: Buffer; filled: number }): NextPacket {
+    const count = this.rest.copy(partial.bytes, partial.filled)
+    this.rest = this.rest.subarray(count)
+    partial.filled += count
+    if (partial.filled < partial.bytes.length) return 'more'
+    this.partial = undefined
+    return partial.bytes
+  }
+
+  private findInit(): boolean {
+    const at = this.rest.indexOf(INIT_START)
+    // Its start may be at the very end of this chunk.
+    this.rest = this.rest.subarray(at >= 0 ? at : Math.max(0, this.rest.length - INIT_START.length + 1))
+    this.hunting = at < 0
+    return at >= 0
+  }
+}

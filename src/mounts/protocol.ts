@@ -1,0 +1,70 @@
+/**
+ * Numbers of SFTP version 3: draft-ietf-secsh-filexfer-02 (sections given beside each group), and the extensions
+ * that OpenSSH describes in its PROTOCOL file, section 4.
+ */
+
+/** The one protocol version spoken (section 4). */
+export const VERSION = 3
+
+/** Packet types (section 3). */
+export const Fxp = {
+  INIT: 1,
+  VERSION: 2,
+  OPEN: 3,
+  CLOSE: 4,
+  READ: 5,
+  WRITE: 6,
+  LSTAT: 7,
+  FSTAT: 8,
+  SETSTAT: 9,
+  FSETSTAT: 10,
+  OPENDIR: 11,
+  READDIR: 12,
+  REMOVE: 13,
+  MKDIR: 14,
+  RMDIR: 15,
+  REALPATH: 16,
+  STAT: 17,
+  RENAME: 18,
+  READLINK: 19,
+  SYMLINK: 20,
+  STATUS: 101,
+  HANDLE: 102,
+  DATA: 103,
+  NAME: 104,
+  ATTRS: 105,
+  EXTENDED: 200,
+  EXTENDED_REPLY: 201,
+} as const
+
+/** Status codes (section 7). */
+export const Fx = {
+  OK: 0,
+  EOF: 1,
+  NO_SUCH_FILE: 2,
+  PERMISSION_DENIED: 3,
+  FAILURE: 4,
+  BAD_MESSAGE: 5,
+  OP_UNSUPPORTED: 8,
+} as const
+
+/** Flags of SSH_FXP_OPEN (section 6.3). */
+export const Fxf = { READ: 1, WRITE: 2, APPEND: 4, CREAT: 8, TRUNC: 16, EXCL: 32 } as const
+
+/** Which fields of a file's attributes are there (section 5). */
+export const AttrFlag = { SIZE: 1, UIDGID: 2, PERMISSIONS: 4, ACMODTIME: 8, EXTENDED: 0x80000000 } as const
+
+/** Extensions offered in SSH_FXP_VERSION, with the versions OpenSSH gives them (PROTOCOL, section 4). */
+export const EXTENSIONS = [
+  ['posix-rename@openssh.com', '1'],
+  ['statvfs@openssh.com', '2'],
+  ['fstatvfs@openssh.com', '2'],
+  ['hardlink@openssh.com', '1'],
+  ['fsync@openssh.com', '1'],
+] as const
+
+/** Most data one READ gives: 256 KiB less room for a header, as OpenSSH's server. */
+export const MAX_READ = 256 * 1024 - 1024
+
+/** Largest packet taken, without its length field: 256 KiB of data and room for its header. */
+export const MAX_PACKET = 256 * 1024 + 1024

@@ -1,0 +1,240 @@
+import type { Duplex } from 'node:stream'
+import { messageOf } from '../host/errors.ts'
+import { versionReply } from './codec-replies.ts'
+import { decodeRequest, type Request } from './codec-requests.ts'
+import { HandleTable } from './handles.ts'
+import { FifoLock, ReplyOrder } from './order.ts'
+import { PacketReader } from './packets.ts'
+import { MAX_READ } from './protocol.ts'
+import { answer, standingOf } from './requests.ts'
+import { Sender } from './sender.ts'
+import type { Share } from './share.ts'
+import { SharePaths } from './share-path.ts'
+
+/** What a session serves. */
+export interface ShareOptions {
+  /** The folder of the host, absolute; the client sees it as `/`. Its real path counts from the session's start. */
+  root: string
+  writable: boolean
+  /** Gets a line when a session ends badly or starts anew. */
+  log?: (line: string) => void
+  /**
+   * Sessions of one client whose roots overlap (or may come to) must get the same lock: else one session could put a
+   * link into a path between another's check of that path and its use. Without it a session has its own.
+   */
+  nameLock?: FifoLock
+}
+
+/** Figures of a session, since its start. */
+export interface SftpStats {
+  requests: number
+  bytesRead: number
+  bytesWritten: number
+  openHandles: number
+}
+
+/** A running session. */
+export interface SftpSession {
+  /** Resolves on end of stream, error, bad packet or `close`, after all handles are closed. Never rejects. */
+  closed: Promise<void>
+  /** Ends the session and its stream, and closes all handles. */
+  close(): Promise<void>
+  /**
+   * Drops what is half received and all replies not sent, closes all handles, and passes over everything until the
+   * next SSH_FXP_INIT: for a stream (virtio-serial) that outlives the client at its other end.
+   */
+  reset(): void
+  stats(): SftpStats
+}
+
+/** Requests at work at once. sshfs sends at most a few dozen of its own accord. */
+const MAX_REQUESTS = 128
+/** Bytes of requests and replies at work at once: bounds the host's memory per session, whatever the client asks. */
+const MAX_BYTES = 4 * 1024 * 1024
+
+/**
+ * Serves a folder as SFTP version 3 (draft-ietf-secsh-filexfer-02, with OpenSSH's extensions) over any byte stream.
+ * The client is not trusted: see `docs/mounts.md` for what it is kept from. Never throws.
+ */
+export function serveSftp(stream: Duplex, options: ShareOptions): SftpSession {
+  const session = new Session(stream, options)
+  return {
+    closed: session.closed,
+    close: () => session.finish(undefined),
+    reset: () => session.reset(),
+    stats: () => session.stats(),
+  }
+}
+
+class Session {
+  readonly closed: Promise<void>
+  private resolveClosed: () => void = () => {}
+  private readonly stream: Duplex
+  private readonly options: ShareOptions
+  private readonly share: Share
+  private readonly nameLock: FifoLock
+  private readonly order = new FifoLock()
+  private readonly packets = new PacketReader()
+  private readonly sender: Sender
+  private replies: ReplyOrder
+  /** Grows with every INIT and reset: replies to requests from before are not sent. */
+  private generation = 0
+  private initialised = false
+  private requests = 0
+  private working = 0
+  private workingBytes = 0
+  private inputEnded = false
+  private finished = false
+  private pumping = false
+
+  constructor(stream: Duplex, options: ShareOptions) {
+    this.stream = stream
+    this.options = options
+    this.nameLock = options.nameLock ?? new FifoLock()
+    this.closed = new Promise((resolve) => {
+      this.resolveClosed = resolve
+    })
+    this.share = {
+      paths: new SharePaths(options.root),
+      handles: new HandleTable(),
+      writable: options.writable,
+      platform: process.platform,
+      counters: { bytesRead: 0, bytesWritten: 0 },
+    }
+    this.sender = new Sender(stream, () => this.pump())
+    this.replies = this.newReplies()
+    this.listen()
+  }
+
+  stats(): SftpStats {
+    return { requests: this.requests, ...this.share.counters, openHandles: this.share.handles.size }
+  }
+
+  reset(): void {
+    if (this.finished) return
+    this.packets.hunt()
+    this.initialised = false
+    this.startAnew()
+    this.pump()
+  }
+
+  /** Ends the session; `reason` is for the log, where there is something wrong. */
+  finish(reason: string | undefined): Promise<void> {
+    if (this.finished) return this.closed
+    this.finished = true
+    if (reason !== undefined) this.log(`session ended: ${reason}`)
+    this.sender.drop()
+    // After a proper end of input the last replies still go out; else the other end learns at once.
+    if (this.inputEnded && reason === undefined) this.stream.end()
+    else this.stream.destroy()
+    this.closeHandles().then(this.resolveClosed, this.resolveClosed)
+    return this.closed
+  }
+
+  private listen(): void {
+    this.stream.on('data', (chunk: Buffer) => {
+      this.packets.push(chunk)
+      this.pump()
+    })
+    this.stream.on('end', () => {
+      this.inputEnded = true
+      this.pump()
+    })
+    this.stream.on('error', (error) => void this.finish(messageOf(error)))
+    this.stream.on('close', () => void this.finish(undefined))
+    // Streams that ended or broke before this session came say so no more.
+    if (this.stream.destroyed || this.stream.readableEnded)
+      queueMicrotask(() => void this.finish('no stream'))
+  }
+
+  /** Starts requests as long as there are any and room for them; else sees to it that it is called again. */
+  private pump(): void {
+    if (this.pumping || this.finished) return
+    this.pumping = true
+    while (!this.finished && this.hasRoom()) {
+      const packet = this.packets.next()
+      if (packet === 'more') break
+      if (packet === 'bad') void this.finish('impossible packet length')
+      else this.take(packet)
+    }
+    this.pumping = false
+    if (this.finished) return
+    if (!this.hasRoom()) this.stream.pause()
+    else if (!this.inputEnded) this.stream.resume()
+    else if (this.working === 0) void this.finish(undefined)
+  }
+
+  private hasRoom(): boolean {
+    return this.working < MAX_REQUESTS && this.workingBytes < MAX_BYTES && !this.sender.blocked
+  }
+
+  private take(packet: Buffer): void {
+    const incoming = decodeRequest(packet)
+    if (incoming.kind === 'malformed') {
+      void this.finish(incoming.reason)
+    } else if (incoming.kind === 'init') {
+      if (this.initialised) this.log('a new client on the same stream')
+      this.initialised = true
+      this.startAnew()
+      this.replies.place()(versionReply())
+    } else if (this.initialised) {
+      void this.work(incoming, packet.length)
+    } else {
+      void this.finish('a request before SSH_FXP_INIT')
+    }
+  }
+
+  private async work(request: Request, packetBytes: number): Promise<void> {
+    const standing = standingOf(request)
+    const reply = standing.loose ? this.looseReply() : this.replies.place()
+    const bytes = packetBytes + replyBytes(request)
+    this.requests++
+    this.working++
+    this.workingBytes += bytes
+    const started = await this.order.run(!standing.changes, async () => {
+      const answered = answer(this.share, request, this.nameLock)
+      // A slow disk must not hold up the writes behind a FSYNC, only the FSYNC has to come behind those before it.
+      if (request.kind !== 'fsync') await answered
+      return { answered }
+    })
+    const packet = await started.answered
+    this.working--
+    this.workingBytes -= bytes
+    reply(packet)
+    this.pump()
+  }
+
+  /** Leaves nothing of the client before: requests of its that are at work are still done, but not answered. */
+  private startAnew(): void {
+    this.generation++
+    this.replies = this.newReplies()
+    this.sender.drop()
+    void this.closeHandles()
+  }
+
+  // In turn behind all requests taken so far, some of which may be about to open something.
+  private closeHandles(): Promise<void> {
+    return this.order.run(false, () => this.share.handles.closeAll())
+  }
+
+  private newReplies(): ReplyOrder {
+    return new ReplyOrder(this.looseReply())
+  }
+
+  private looseReply(): (reply: Buffer) => void {
+    const generation = this.generation
+    return (reply) => {
+      if (generation === this.generation && !this.finished) this.sender.send(reply)
+    }
+  }
+
+  private log(line: string): void {
+    this.options.log?.(line)
+  }
+}
+
+/** Room for a reply that may be large; for the others `MAX_REQUESTS` is bound enough. */
+function replyBytes(request: Request): number {
+  if (request.kind === 'read') return Math.min(request.length, MAX_READ)
+  return request.kind === 'readdir' ? 64 * 1024 : 0
+}

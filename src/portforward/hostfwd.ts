@@ -1,0 +1,59 @@
+import { TcolimaError } from '../host/errors.ts'
+import type { Forwarder } from './forwarder.ts'
+import type { PlannedForward } from './plan.ts'
+
+/** Runs a command of QEMU's human monitor; gives its text. */
+export type HumanMonitor = (line: string) => Promise<string>
+
+/** The network device of the command line that the rules belong to. */
+const network = 'net0'
+
+/** Forwards in QEMU's user network (QEMU manual, "hostfwd_add"): they live in QEMU and outlive the agent. */
+export function hostfwdForwarder(monitor: HumanMonitor): Forwarder {
+  return {
+    open: async (forward) => {
+      const { hostAddress, hostPort, guestPort } = forward
+      await addHostfwd(monitor, hostAddress, hostPort, guestPort)
+      return async () => removeHostfwd(monitor, hostAddress, hostPort)
+    },
+  }
+}
+
+/** Adds a rule. Throws `failed` when the host's port cannot be taken. */
+export async function addHostfwd(
+  monitor: HumanMonitor,
+  hostAddress: string,
+  hostPort: number,
+  guestPort: number,
+): Promise<void> {
+  // On success the monitor says nothing.
+  const answer = await monitor(`hostfwd_add ${network} tcp:${hostAddress}:${hostPort}-:${guestPort}`)
+  if (answer === '') return
+  const reason =
+    hostPort < 1024
+      ? `port ${hostPort} of the host is taken or needs more rights`
+      : `port ${hostPort} of the host is taken`
+  throw new TcolimaError('failed', reason, { cause: new Error(answer) })
+}
+
+/** Removes a rule; one that is not there is no error. */
+export async function removeHostfwd(monitor: HumanMonitor, hostAddress: string, hostPort: number): Promise<void> {
+  await monitor(`hostfwd_remove ${network} tcp:${hostAddress}:${hostPort}`)
+}
+
+/** The rules QEMU has, from what `info usernet` printed. Pure. */
+export function parseUsernet(text: string): Pick<PlannedForward, 'hostAddress' | 'hostPort' | 'guestPort'>[] {
+  // TCP[HOST_FORWARD]  12  127.0.0.1 40123  10.0.2.15  22  0  0
+  const rule = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)/
+  return text.split(/\r?\n/).flatMap((line) => {
+    const [, address, hostPort, guestPort] = rule.exec(line) ?? []
+    if (address === undefined) return []
+    return [
+      {
+        hostAddress: address === '*' ? '0.0.0.0' : address,
+        hostPort: Number(hostPort),
+        guestPort: Number(guestPort),
+      },
+    ]
+  })
+}

@@ -1,0 +1,140 @@
+import { timingSafeEqual } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
+import ssh2, { type ClientChannel, type ExecOptions } from 'ssh2'
+import { TcolimaError } from '../host/errors.ts'
+import { keyBlob } from './keys.ts'
+
+/** Where and as whom to log in. */
+export interface SshTarget {
+  port: number
+  user: string
+  /** The private key, OpenSSH format. */
+  privateKey: string
+  /** The host key that the guest must show, as a public key line. */
+  hostKey: string
+  /** Whether the guest's processor is emulated: AES is slow there, ChaCha20 is not. */
+  emulated: boolean
+}
+
+// Milliseconds; under software emulation a handshake takes about 4 s, and more while the guest boots.
+const handshakeLimitMs = 60_000
+// A dead link is noticed after three unanswered questions.
+const keepaliveMs = 10_000
+
+const fastWithHardware = ['aes128-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes128-ctr'] as const
+const fastInSoftware = ['chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com', 'aes128-ctr'] as const
+
+/**
+ * One authenticated SSH connection to the guest on a loopback port. Nothing of the user's own SSH files is read. Emits
+ * `close` once, when it ended for whatever reason.
+ */
+export class SshConnection extends EventEmitter<{ close: [] }> {
+  readonly #client: ssh2.Client
+  #open = true
+
+  private constructor(client: ssh2.Client) {
+    super()
+    this.setMaxListeners(0)
+    this.#client = client
+    client.on('close', () => {
+      this.#open = false
+      this.emit('close')
+    })
+    // The close that follows tells.
+    client.on('error', () => undefined)
+  }
+
+  /** Connects and logs in. Throws `failed` with the reason, `cancelled` on abort. */
+  static async connect(target: SshTarget, signal?: AbortSignal): Promise<SshConnection> {
+    const client = new ssh2.Client()
+    const wanted = keyBlob(target.hostKey)
+    await new Promise<void>((resolve, reject) => {
+      const fail = (error: Error) => {
+        client.destroy()
+        reject(error)
+      }
+      const abort = () => fail(new TcolimaError('cancelled', 'the SSH connection was cancelled'))
+      if (signal?.aborted) {
+        abort()
+        return
+      }
+      signal?.addEventListener('abort', abort, { once: true })
+      const done = () => signal?.removeEventListener('abort', abort)
+      client.once('ready', () => {
+        done()
+        resolve()
+      })
+      client.once('error', (error) => {
+        done()
+        fail(new TcolimaError('failed', `SSH into the guest failed: ${error.message}`, { cause: error }))
+      })
+      client.once('close', () => {
+        done()
+        fail(new TcolimaError('failed', 'the guest closed the SSH connection'))
+      })
+      client.connect({
+        host: '127.0.0.1',
+        port: target.port,
+        username: target.user,
+        privateKey: target.privateKey,
+        hostVerifier: (key: Buffer) => key.length === wanted.length && timingSafeEqual(key, wanted),
+        algorithms: {
+          cipher: [...(target.emulated ? fastInSoftware : fastWithHardware)],
+          serverHostKey: ['ssh-ed25519'],
+        },
+        readyTimeout: handshakeLimitMs,
+        keepaliveInterval: keepaliveMs,
+        keepaliveCountMax: 3,
+        // No key agent of the user's: ten keys there would use up the guest's patience.
+        agent: undefined as never,
+      })
+    })
+    // Small packets wait for each other otherwise.
+    client.setNoDelay(true)
+    return new SshConnection(client)
+  }
+
+  get open(): boolean {
+    return this.#open
+  }
+
+  /** Starts a command; gives its channel (a duplex stream; `stderr`; events `exit` and `close`). */
+  async exec(command: string, options: ExecOptions = {}): Promise<ClientChannel> {
+    return await this.#channel((done) => this.#client.exec(command, { allowHalfOpen: true, ...options }, done))
+  }
+
+  /** Opens a stream to a Unix socket of the guest (OpenSSH PROTOCOL, section 2.4). */
+  async openUnix(socket: string): Promise<Duplex> {
+    return await this.#channel((done) => this.#client.openssh_forwardOutStreamLocal(socket, done))
+  }
+
+  /** Opens a stream to a TCP port as seen from inside the guest (RFC 4254, section 7.2). */
+  async openTcp(host: string, port: number): Promise<Duplex> {
+    return await this.#channel((done) => this.#client.forwardOut('127.0.0.1', 0, host, port, done))
+  }
+
+  /** Ends the connection and every stream over it. */
+  close(): void {
+    this.#client.end()
+    this.#client.destroy()
+  }
+
+  async #channel(
+    open: (done: (error: Error | undefined, channel: ClientChannel) => void) => void,
+  ): Promise<ClientChannel> {
+    return await new Promise<ClientChannel>((resolve, reject) => {
+      if (!this.#open) {
+        reject(new TcolimaError('failed', 'the SSH connection to the guest is closed'))
+        return
+      }
+      const gone = () => reject(new TcolimaError('failed', 'the SSH connection to the guest was lost'))
+      this.once('close', gone)
+      open((error, channel) => {
+        this.off('close', gone)
+        if (error) reject(new TcolimaError('failed', `the guest refused: ${error.message}`, { cause: error }))
+        else resolve(channel)
+      })
+    })
+  }
+}

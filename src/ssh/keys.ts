@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import ssh2 from 'ssh2'
+import { ensureDir, writeFileAtomic } from '../host/files.ts'
+
+/** A key pair in OpenSSH's own formats. */
+export interface KeyPair {
+  /** The private key, as in a file of ssh-keygen. */
+  private: string
+  /** `ssh-ed25519 AAAA… comment` */
+  public: string
+}
+
+/** Makes an Ed25519 key pair. */
+export function generateKey(comment: string): KeyPair {
+  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment })
+  return { private: pair.private, public: pair.public }
+}
+
+/**
+ * Gives the key with which tcolima and its user log in to all guests of a home; makes it at the first call. `folder` is
+ * `_keys`. The private key's file has mode 0600.
+ */
+export async function userKey(folder: string): Promise<KeyPair & { file: string }> {
+  const file = path.join(folder, 'id_ed25519')
+  if (!existsSync(file)) {
+    await ensureDir(folder)
+    const fresh = generateKey('tcolima')
+    // The private one last: where it is, the public one is too.
+    await writeFileAtomic(`${file}.pub`, `${fresh.public}\n`, 0o644)
+    await writeFileAtomic(file, fresh.private, 0o600)
+  }
+  const [secret, open] = await Promise.all([readFile(file, 'utf8'), readFile(`${file}.pub`, 'utf8')])
+  return { private: secret, public: open.trim(), file }
+}
+
+/** The blob of a public key line, as SSH sends it: what a pinned host key is compared with. */
+export function keyBlob(publicLine: string): Buffer {
+  return Buffer.from(publicLine.trim().split(/\s+/)[1] ?? '', 'base64')
+}

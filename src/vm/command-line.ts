@@ -1,0 +1,141 @@
+/** An accelerator of QEMU. */
+export type Accelerator = 'kvm' | 'hvf' | 'tcg'
+
+/** Everything that decides QEMU's command line; paths are absolute, sizes in bytes. */
+export interface MachineSpec {
+  name: string
+  arch: 'x86_64' | 'aarch64'
+  accelerator: Accelerator
+  /** QEMU's CPU model; empty for the best one the accelerator has. */
+  cpuType: string
+  cpus: number
+  memory: number
+  kernel: string
+  initrd: string
+  rootDisk: string
+  dataDisk: string
+  seed: string
+  mac: string
+  /** How many ports for mounts there are. */
+  mounts: number
+  paths: MachinePaths
+  /** Which optional devices this QEMU has. */
+  capabilities: QemuCapabilities
+}
+
+/** Files and sockets QEMU makes. */
+export interface MachinePaths {
+  qmp: string
+  guestLink: string
+  /** Socket of the mount with this index. */
+  mountLink: (index: number) => string
+  serialLog: string
+  pidFile: string
+}
+
+/** What this QEMU can do, as it said itself (see capabilities.ts). */
+export interface QemuCapabilities {
+  /** The balloon gives pages the guest freed back to the host. */
+  freePageReporting: boolean
+}
+
+const machines = { x86_64: 'q35', aarch64: 'virt' }
+const consoles = { x86_64: 'ttyS0', aarch64: 'ttyAMA0' }
+
+/** The program that runs machines of an architecture. */
+export function qemuProgram(arch: MachineSpec['arch']): string {
+  return `qemu-system-${arch}`
+}
+
+/** The arguments for QEMU. Pure. Sources: QEMU manual, "Invocation" and "virtio-serial". */
+export function qemuArguments(spec: MachineSpec): string[] {
+  const { paths } = spec
+  return [
+    // A readable title in process lists.
+    ...['-name', `guest=${escape(spec.name)}`],
+    // Nothing but what stands here: no floppy, no VGA, no file of the user's.
+    ...['-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-machine', machines[spec.arch]],
+    ...accelerator(spec.accelerator),
+    ...['-cpu', cpuModel(spec)],
+    ...['-smp', String(spec.cpus)],
+    ...['-m', `${Math.floor(spec.memory / 2 ** 20)}M`],
+    ...['-kernel', spec.kernel, '-initrd', spec.initrd, '-append', kernelCommandLine(spec)],
+    ...disk('root', spec.rootDisk, 'qcow2'),
+    ...disk('data', spec.dataDisk, 'qcow2'),
+    ...disk('seed', spec.seed, 'raw', true),
+    // QEMU's user network: no root, no bridge. The SSH port and all others are added over the monitor.
+    ...['-netdev', 'user,id=net0', '-device', `virtio-net-pci,netdev=net0,mac=${spec.mac}`],
+    ...['-device', 'virtio-serial-pci,id=serial0,max_ports=31'],
+    ...serialPort('guest', 'tcolima.guest', paths.guestLink),
+    ...Array.from({ length: spec.mounts }, (_, index) =>
+      serialPort(`mount${index}`, `tcolima.mount.${index}`, paths.mountLink(index)),
+    ).flat(),
+    ...['-chardev', `socket,id=qmp,path=${escape(paths.qmp)},server=on,wait=off`],
+    ...['-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `file,id=console,path=${escape(paths.serialLog)}`, '-serial', 'chardev:console'],
+    // Entropy from the host: without it the first key exchange may wait.
+    ...['-device', 'virtio-rng-pci'],
+    ...balloon(spec.capabilities),
+    ...['-pidfile', paths.pidFile],
+  ]
+}
+
+/** A comma ends an option's value in QEMU; doubled it stands for itself. */
+export function escape(value: string): string {
+  return value.replaceAll(',', ',,')
+}
+
+/** The accelerator's options. */
+export function accelerator(name: Accelerator): string[] {
+  // The default cache of translated code is small for a container engine: a larger one saves translating it again.
+  return ['-accel', name === 'tcg' ? 'tcg,thread=multi,tb-size=512' : name]
+}
+
+/** The CPU model: the host's where the hardware runs the guest, else everything software emulation can do. */
+export function cpuModel(spec: Pick<MachineSpec, 'accelerator' | 'arch' | 'cpuType'>): string {
+  if (spec.cpuType !== '') return spec.cpuType
+  if (spec.accelerator !== 'tcg') return 'host'
+  // Pointer authentication with the architected algorithm is very slow in software (QEMU manual, "Arm CPU Features").
+  return spec.arch === 'aarch64' ? 'max,pauth-impdef=on' : 'max'
+}
+
+/** The kernel's command line. */
+function kernelCommandLine(spec: MachineSpec): string {
+  return [
+    `console=${consoles[spec.arch]}`,
+    // The console is slow under emulation, and only failures are wanted there.
+    'quiet',
+    'loglevel=4',
+    'systemd.show_status=auto',
+    // One card, and a name that does not depend on its place on the bus.
+    'net.ifnames=0',
+    // A guest that crashed starts again instead of hanging.
+    'panic=1',
+    // Nobody else runs in this machine, and the mitigations of processor faults cost most under emulation.
+    ...(spec.accelerator === 'tcg' ? ['mitigations=off'] : []),
+  ].join(' ')
+}
+
+function disk(name: string, file: string, format: 'qcow2' | 'raw', readOnly = false): string[] {
+  const options = [
+    `driver=${format}`,
+    `node-name=${name}`,
+    ...(readOnly ? ['read-only=on'] : ['discard=unmap']),
+    'file.driver=file',
+    `file.filename=${escape(file)}`,
+  ]
+  // The serial number is how the guest finds a disk, whatever its place.
+  return ['-blockdev', options.join(','), '-device', `virtio-blk-pci,drive=${name},serial=${name}`]
+}
+
+function serialPort(id: string, name: string, socket: string): string[] {
+  return [
+    ...['-chardev', `socket,id=${id},path=${escape(socket)},server=on,wait=off`],
+    ...['-device', `virtserialport,bus=serial0.0,chardev=${id},id=port-${id},name=${name}`],
+  ]
+}
+
+function balloon(capabilities: QemuCapabilities): string[] {
+  return ['-device', capabilities.freePageReporting ? 'virtio-balloon-pci,free-page-reporting=on' : 'virtio-balloon-pci']
+}

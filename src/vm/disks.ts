@@ -1,0 +1,33 @@
+import { rename } from 'node:fs/promises'
+import { TcolimaError } from '../host/errors.ts'
+import { run } from '../host/run.ts'
+
+/** Makes the root disk of an instance, an overlay on the shared image: `size` bytes as the guest sees it. */
+export async function createRootDisk(file: string, base: string, size: number, signal?: AbortSignal): Promise<void> {
+  await create(file, ['-b', base, '-F', 'raw'], size, signal)
+}
+
+/** Makes an empty disk that grows with what is written to it, up to `size` bytes. */
+export async function createDataDisk(file: string, size: number, signal?: AbortSignal): Promise<void> {
+  await create(file, [], size, signal)
+}
+
+/** The size of a disk in bytes, as the guest sees it. Works while QEMU has it open. */
+export async function diskSize(file: string): Promise<number> {
+  const { stdout } = await run('qemu-img', ['info', '--force-share', '--output=json', file])
+  const info = JSON.parse(stdout) as { 'virtual-size'?: number }
+  if (info['virtual-size'] === undefined) throw new TcolimaError('failed', `qemu-img gave no size for ${file}`)
+  return info['virtual-size']
+}
+
+/** Makes a disk larger; the guest's file system follows at its next boot. */
+export async function growDisk(file: string, size: number, signal?: AbortSignal): Promise<void> {
+  await run('qemu-img', ['resize', '-f', 'qcow2', file, String(size)], { signal })
+}
+
+async function create(file: string, options: string[], size: number, signal?: AbortSignal): Promise<void> {
+  // Under its own name only when whole: an interrupted start leaves nothing that looks like a disk.
+  const unfinished = `${file}.new`
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, unfinished, String(size)], { signal })
+  await rename(unfinished, file)
+}

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { refusedChanges } from '../../../src/config/immutable.ts'
+import { GIB } from '../../../src/config/units.ts'
+
+const fixed = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB }
+const same = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB } as const
+
+test.each([
+  [same, []],
+  [{ ...same, disk: 15 * GIB }, []],
+  [
+    { ...same, arch: 'aarch64' as const },
+    [/^arch: .* made with x86_64 and cannot become aarch64; .*-p NAME/],
+  ],
+  [
+    { ...same, disk: 5 * GIB },
+    [/^disk: the data disk has 10GiB and cannot shrink to 5GiB; keep 10GiB or more/],
+  ],
+  [{ ...same, arch: 'aarch64' as const, disk: GIB }, [/^arch: /, /^disk: /]],
+])('%j', (wanted, messages) => {
+  const refused = refusedChanges(fixed, wanted)
+  expect(refused).toHaveLength(messages.length)
+  for (const [i, message] of messages.entries()) expect(refused[i]).toMatch(message)
+})
+
+test('another runtime than the one it was made with', () => {
+  expect(refusedChanges({ ...fixed, runtime: 'podman' }, same)[0]).toMatch(
+    /^runtime: .*podman and cannot become docker/,
+  )
+})

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { longnameOf } from '../../../src/mounts/longname.ts'
+import { sshfsOptions } from '../../../src/mounts/options.ts'
+import type { Stats } from 'node:fs'
+
+test('sshfs speaks on stdin, for all users, as the guest user', () => {
+  const options = sshfsOptions({ writable: true, uid: 501, gid: 20 })
+  expect(options).toEqual(expect.arrayContaining(['slave', 'allow_other', 'uid=501', 'gid=20', 'rw']))
+  expect(options).not.toContain('ro')
+  expect(options.some((option) => option.includes(','))).toBe(false)
+})
+
+test('a read-only share is mounted so', () => {
+  expect(sshfsOptions({ writable: false, uid: 1, gid: 1 })).toContain('ro')
+})
+
+test('links stay usable with builds that would refuse them, and others do not get the option', () => {
+  const help = '    -o no_contain_symlinks allow all symlink targets'
+  expect(sshfsOptions({ writable: true, uid: 1, gid: 1, help })).toContain('no_contain_symlinks')
+  expect(sshfsOptions({ writable: true, uid: 1, gid: 1 })).not.toContain('no_contain_symlinks')
+})
+
+test('the long form of a name is that of ls', () => {
+  const stats = { mode: 0o100754, nlink: 1, uid: 5, gid: 6, size: 7, mtimeMs: 0 } as Stats
+  expect(longnameOf('x', stats)).toBe('-rwxr-xr--    1        5        6        7 Jan  1  1970 x')
+  expect(longnameOf('x', stats, 1000)).toMatch(/Jan {2}1 00:00 x$/)
+})
