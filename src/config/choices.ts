@@ -14,7 +14,7 @@ const archNames = new Map<unknown, Arch | 'host'>([
   ['arm64', 'aarch64'],
 ])
 const accels: readonly unknown[] = ['auto', 'kvm', 'hvf', 'tcg'] satisfies Accel[]
-const laterRuntimes: readonly unknown[] = ['containerd', 'incus', 'podman', 'none']
+const laterRuntimes = new Set<unknown>(['containerd', 'incus', 'podman', 'none'])
 
 /** Takes an architecture in the kernel's or in Docker's name for it, or `host`; gives the kernel's name or `host`. */
 export function checkArch(value: unknown): Checked<Arch | 'host'> {
@@ -26,7 +26,7 @@ export function checkArch(value: unknown): Checked<Arch | 'host'> {
 export function checkRuntime(value: unknown): Checked<'docker'> {
   if (value === 'docker') return good(value)
   return bad(
-    laterRuntimes.includes(value) ? 'must be docker: this version offers no other runtime' : 'must be docker',
+    laterRuntimes.has(value) ? 'must be docker: this version offers no other runtime' : 'must be docker',
   )
 }
 

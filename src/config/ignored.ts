@@ -32,7 +32,7 @@ const colimaDefaults: Record<string, unknown[]> = {
   'network.driver': [''],
 }
 
-const kubernetesDetails = ['version', 'k3sArgs', 'port', 'disable', 'ingress']
+const kubernetesDetails = new Set(['version', 'k3sArgs', 'port', 'disable', 'ingress'])
 
 /**
  * The zod shape of Colima's keys that this version accepts and does nothing with, so that a colima.yaml works as it is.
@@ -87,7 +87,7 @@ export function ignoredSettings(values: Record<string, unknown>): string[] {
     for (const [part, setting] of settings) {
       const name = isGroup ? `${key}.${part}` : key
       const known = colimaDefaults[name]
-      if (!known && (!isGroup || (key === 'kubernetes' && kubernetesDetails.includes(part)))) continue
+      if (!known && (!isGroup || (key === 'kubernetes' && kubernetesDetails.has(part)))) continue
       if (setting !== null && !known?.some((usual) => shown(usual) === shown(setting))) active.add(name)
     }
   }

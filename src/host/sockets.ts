@@ -40,7 +40,8 @@ export function socketPath(
   const absolute = path.resolve(dir)
   const long = path.join(absolute, name)
   if (fitsSocket(long, platform)) return { path: long }
-  const folders = [...(runtimeDir ? [path.join(runtimeDir, 'tcolima')] : []), `/tmp/tcolima-${uid}`]
+  // Not $XDG_RUNTIME_DIR first: it goes with the user's last login session, and a machine outlives that.
+  const folders = [`/tmp/tcolima-${uid}`]
   // The name that says what it is, else (a very long name) one that only tells it apart.
   const names = [`${hash(absolute)}-${name}`, hash(`${absolute}\0${name}`)]
   for (const folder of folders) {

@@ -1,3 +1,4 @@
+import { delay } from '../host/delay.ts'
 import { TcolimaError } from '../host/errors.ts'
 import type { SshConnection } from './connection.ts'
 
@@ -57,18 +58,4 @@ export class SshLink {
       }
     }
   }
-}
-
-async function delay(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        resolve()
-      },
-      { once: true },
-    )
-  })
 }

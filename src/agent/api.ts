@@ -1,0 +1,70 @@
+import type { Config } from '../config/schema.ts'
+import type { ErrorRecord } from '../host/errors.ts'
+import type { ProgressEvent } from '../host/progress.ts'
+import type { ForwardStatus } from '../portforward/forwards.ts'
+
+/**
+ * The agent's API, on a Unix socket: one request a connection, as a line of JSON; the answer is lines of JSON, any number
+ * of events and then a result or an error. Closing the connection takes the request back. After the result of `exec`
+ * the connection carries frames (frames.ts) in both directions.
+ */
+export interface AgentMethods {
+  start: { params: StartParams; result: StartResult }
+  stop: { params: { force: boolean }; result: Record<string, never> }
+  status: { params: Record<string, never>; result: AgentStatus }
+  exec: { params: ExecParams; result: Record<string, never> }
+}
+
+export type AgentMethod = keyof AgentMethods
+
+export interface AgentRequest<M extends AgentMethod = AgentMethod> {
+  method: M
+  params: AgentMethods[M]['params']
+}
+
+export type AgentReply<M extends AgentMethod = AgentMethod> =
+  | { event: ProgressEvent }
+  | { result: AgentMethods[M]['result'] }
+  | { error: ErrorRecord }
+
+export interface StartParams {
+  config: Config
+  /** Keys to write into the user's file as soon as the start begins to apply them. */
+  changes: Record<string, unknown>
+  /** Another Debian mirror for the image build. */
+  mirror?: string | undefined
+}
+
+export interface StartResult {
+  /** Whether it ran already and nothing was done. */
+  already: boolean
+  /** Paths of sockets on the host, by their names in the instance folder. */
+  sockets: Record<string, string>
+  sshPort: number
+}
+
+export interface AgentStatus {
+  phase: 'idle' | 'starting' | 'running' | 'stopping'
+  mounts: MountStatus[]
+  ports: ForwardStatus[]
+  sockets: Record<string, string>
+}
+
+export interface MountStatus {
+  location: string
+  mountPoint: string
+  writable: boolean
+  state: 'waiting' | 'mounted' | 'failed'
+  detail: string
+}
+
+export interface ExecParams {
+  /** The command and its arguments, passed on byte for byte; empty for a login shell. */
+  command: string[]
+  /** The host's current folder: where the command starts, when it is mounted. */
+  cwd?: string | undefined
+  /** Present when the command gets a terminal. */
+  terminal?: { term: string; rows: number; columns: number } | undefined
+  /** Variables that a terminal session takes along (`LANG`, `LC_*`, `COLORTERM`). */
+  env?: Record<string, string> | undefined
+}

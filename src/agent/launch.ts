@@ -1,0 +1,120 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { externalName } from '../config/profile.ts'
+import type { Config } from '../config/schema.ts'
+import { seedDisk } from '../guest/seed.ts'
+import { ensureDir, writeFileAtomic } from '../host/files.ts'
+import { terminate } from '../host/processes.ts'
+import { prepareSocketPath } from '../host/sockets.ts'
+import { homePaths } from '../instance/paths.ts'
+import type { InstanceRecord } from '../instance/record.ts'
+import { type InstanceState, writeState } from '../instance/state.ts'
+import { sshfsOptions } from '../mounts/options.ts'
+import { engineNamed } from '../runtime/engines.ts'
+import { knownHostsLine, sshConfigText } from '../ssh/config-file.ts'
+import { userKey } from '../ssh/keys.ts'
+import { qemuArguments, qemuProgram } from '../vm/command-line.ts'
+import { launchQemu, type QemuProcess } from '../vm/process.ts'
+import type { AgentContext } from './context.ts'
+import type { Prepared } from './prepare.ts'
+
+/** Starts QEMU for a prepared instance and writes down that it runs. The guest then boots by itself. */
+export async function launch(
+  context: AgentContext,
+  prepared: Prepared,
+  config: Config,
+  sshPort: number,
+): Promise<{ qemu: QemuProcess; state: InstanceState }> {
+  const { paths } = context
+  const { record, image, accelerator, facts } = prepared
+  await writeFile(paths.seed, await seed(context, record, config), { mode: 0o600 })
+  const sockets = await qemuSockets(context, config.mounts.length)
+  const args = qemuArguments({
+    name: externalName(paths.profile),
+    arch: record.arch,
+    accelerator,
+    cpuType: config.cpuType,
+    cpus: config.cpus,
+    memory: config.memory,
+    kernel: image.kernel,
+    initrd: image.initrd,
+    rootDisk: paths.rootDisk,
+    dataDisk: paths.dataDisk,
+    seed: paths.seed,
+    mac: record.mac,
+    mounts: config.mounts.length,
+    paths: {
+      qmp: sockets.qmp,
+      guestLink: sockets.guestLink,
+      mountLink: (index) => sockets.mounts[index] ?? '',
+      serialLog: paths.serialLog,
+      pidFile: paths.pidFile,
+    },
+    capabilities: facts.capabilities,
+  })
+  const qemu = await launchQemu(qemuProgram(record.arch), args, paths.qemuLog)
+  const state: InstanceState = {
+    version: 1,
+    config,
+    accelerator,
+    qemu: qemu.id,
+    sshPort,
+    sockets,
+    ready: false,
+  }
+  try {
+    // Before anything else: an agent that comes after this one finds QEMU here.
+    await writeState(paths.state, state)
+  } catch (error) {
+    await terminate(qemu.id, { graceMs: 0 })
+    throw error
+  }
+  return { qemu, state }
+}
+
+async function seed(context: AgentContext, record: InstanceRecord, config: Config): Promise<Buffer> {
+  const { paths, home } = context
+  const key = await userKey(homePaths(home).keys)
+  const { user } = record
+  return await seedDisk({
+    user,
+    hostname: config.hostname === '' ? externalName(paths.profile) : config.hostname,
+    hostKey: await readFile(paths.hostKey, 'utf8'),
+    authorizedKeys: [key.public],
+    mounts: config.mounts.map((mount, index) => ({
+      index,
+      mountPoint: mount.mountPoint,
+      // The guest gives a user's own group the number of the user where that is free.
+      options: sshfsOptions({ writable: mount.writable, uid: user.uid, gid: user.uid }),
+    })),
+    files: engineNamed(config.runtime).seedFiles(config),
+  })
+}
+
+async function qemuSockets(context: AgentContext, mounts: number): Promise<InstanceState['sockets']> {
+  const { paths, host } = context
+  await ensureDir(paths.folder)
+  const place = async (name: string) => (await prepareSocketPath(paths.folder, name, host)).path
+  const links: string[] = []
+  for (let index = 0; index < mounts; index++) links.push(await place(`mount.${index}.sock`))
+  return { qmp: await place('qmp.sock'), guestLink: await place('guest.sock'), mounts: links }
+}
+
+/** Writes the ssh_config and known_hosts of an instance that has its SSH port. */
+export async function writeSshFiles(
+  context: AgentContext,
+  record: InstanceRecord,
+  sshPort: number,
+): Promise<void> {
+  const { paths, home } = context
+  const alias = externalName(paths.profile)
+  const key = await userKey(homePaths(home).keys)
+  await writeFileAtomic(paths.knownHosts, knownHostsLine(alias, record.hostKey))
+  const facts = {
+    alias,
+    port: sshPort,
+    user: record.user.name,
+    identityFile: key.file,
+    knownHostsFile: paths.knownHosts,
+  }
+  await writeFileAtomic(paths.sshConfig, sshConfigText(facts))
+}

@@ -1,0 +1,154 @@
+import type { Duplex } from 'node:stream'
+import { GuestLink } from '../guest/link.ts'
+import { delay } from '../host/delay.ts'
+import { TcolimaError } from '../host/errors.ts'
+import type { InstancePaths } from '../instance/paths.ts'
+import type { InstanceRecord } from '../instance/record.ts'
+import { type InstanceState, writeState } from '../instance/state.ts'
+import { hostfwdForwarder, parseUsernet, removeHostfwd } from '../portforward/hostfwd.ts'
+import { Forwards } from '../portforward/forwards.ts'
+import { sshForwarder } from '../portforward/over-ssh.ts'
+import { SshConnection } from '../ssh/connection.ts'
+import { SshLink } from '../ssh/link.ts'
+import type { QemuProcess } from '../vm/process.ts'
+import { Qmp } from '../vm/qmp.ts'
+import { GuestState } from './guest-state.ts'
+import { MountServers } from './mount-servers.ts'
+import { ensureSshPort } from './ssh-port.ts'
+
+/** What a running machine's services are made from. */
+export interface MachineInput {
+  paths: InstancePaths
+  record: InstanceRecord
+  state: InstanceState
+  qemu: QemuProcess
+  /** The private key to log in with. */
+  privateKey: string
+  log: (line: string) => void
+  signal: AbortSignal
+}
+
+// Guest ports of our own that never appear on the host.
+const internalPorts = new Set([22])
+
+/** A running QEMU with everything the agent does for it; none of it ends QEMU. */
+export class Machine {
+  readonly qemu: QemuProcess
+  readonly qmp: Qmp
+  readonly guest = new GuestState()
+  readonly forwards: Forwards
+  readonly ssh: SshLink
+  readonly #link: GuestLink
+  readonly #mounts: MountServers
+
+  private constructor(input: MachineInput, qmp: Qmp, link: GuestLink) {
+    const { state, record, log } = input
+    this.qemu = input.qemu
+    this.qmp = qmp
+    this.#link = link
+    this.#mounts = new MountServers(state.config.mounts, state.sockets.mounts, log)
+    this.ssh = new SshLink(
+      (signal) =>
+        SshConnection.connect(
+          {
+            port: state.sshPort,
+            user: record.user.name,
+            privateKey: input.privateKey,
+            hostKey: record.hostKey,
+            emulated: state.accelerator === 'tcg',
+          },
+          signal,
+        ),
+      () => log('the SSH connection was lost'),
+    )
+    this.forwards = new Forwards({
+      forwarders: {
+        hostfwd: hostfwdForwarder((line) => qmp.human(line)),
+        ssh: sshForwarder((host, port) => this.openTcp(host, port)),
+      },
+      internal: internalPorts,
+      log,
+    })
+    link.on('message', (message) => {
+      const rebooted = this.guest.take(message)
+      if (rebooted) log('the guest has booted anew')
+      // What the guest told before nobody may have heard: it tells all again.
+      if (rebooted) link.send({ type: 'sync' })
+      if (message.type === 'ports') this.forwards.update(message.add, message.remove, message.whole ?? false)
+      if (message.type === 'failed') log(`guest: ${message.subject} failed`)
+      if (message.type === 'mount') log(`mount ${message.index}: ${message.state} ${message.detail}`.trim())
+    })
+    qmp.on('event', ({ event, data }) => {
+      if (event !== 'RTC_CHANGE') log(`QEMU: ${event} ${data ? JSON.stringify(data) : ''}`.trim())
+    })
+  }
+
+  /**
+   * Connects to a QEMU that runs or is starting, and takes up its mounts, ports and link. Throws `failed` when QEMU ends
+   * meanwhile or does not answer, `cancelled` on abort. The port of SSH is written into the state.
+   */
+  static async open(input: MachineInput): Promise<Machine> {
+    const { paths, state } = input
+    const qmp = await connectQmp(state.sockets.qmp, input)
+    try {
+      const usernet = parseUsernet(await qmp.human('info usernet'))
+      const before = state.sshPort
+      state.sshPort = await ensureSshPort((line) => qmp.human(line), usernet, state.sshPort)
+      // Forwards of an earlier agent: the guest tells anew what listens.
+      for (const rule of usernet) {
+        if (rule.guestPort === 22 && rule.hostPort === state.sshPort) continue
+        await removeHostfwd((line) => qmp.human(line), rule.hostAddress, rule.hostPort)
+      }
+      if (state.sshPort !== before) await writeState(paths.state, state)
+      const link = await GuestLink.connect(state.sockets.guestLink)
+      const machine = new Machine(input, qmp, link)
+      link.send({ type: 'sync' })
+      return machine
+    } catch (error) {
+      qmp.close()
+      throw error
+    }
+  }
+
+  /** A stream to a Unix socket of the guest. */
+  async openUnix(path: string): Promise<Duplex> {
+    return await (await this.ssh.get()).openUnix(path)
+  }
+
+  /** A stream to a TCP port of the guest, as seen from inside. */
+  async openTcp(host: string, port: number): Promise<Duplex> {
+    return await (await this.ssh.get()).openTcp(host, port)
+  }
+
+  /** Asks the guest to power itself off; does not wait. */
+  powerOff(): void {
+    this.#link.send({ type: 'poweroff' })
+  }
+
+  /** Lets go of QEMU and withdraws everything from the host. */
+  async close(): Promise<void> {
+    this.ssh.close()
+    this.#link.close()
+    await Promise.all([this.#mounts.close(), this.forwards.close().catch(() => undefined)])
+    this.qmp.close()
+  }
+}
+
+/** Connects to the monitor of a QEMU that may just be starting; it makes the socket within a moment, or ends. */
+async function connectQmp(path: string, input: MachineInput): Promise<Qmp> {
+  let ended: string | undefined
+  void input.qemu.ended.then((reason) => {
+    ended = reason
+  })
+  const until = performance.now() + 20_000
+  for (;;) {
+    input.signal.throwIfAborted()
+    if (ended !== undefined) throw new TcolimaError('failed', `QEMU ended: ${ended}`)
+    try {
+      return await Qmp.connect(path)
+    } catch (error) {
+      if (performance.now() > until) throw error
+      await delay(20, input.signal)
+    }
+  }
+}

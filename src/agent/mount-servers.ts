@@ -1,0 +1,60 @@
+import { connect, type Socket } from 'node:net'
+import type { MountSpec } from '../config/mounts.ts'
+import { delay } from '../host/delay.ts'
+import { FifoLock } from '../mounts/order.ts'
+import { type SftpSession, serveSftp } from '../mounts/server.ts'
+
+// Milliseconds before a session that ended badly is offered again.
+const pauseMs = 200
+
+/** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
+export class MountServers {
+  readonly #stop = new AbortController()
+  readonly #sessions = new Set<SftpSession>()
+  readonly #loops: Promise<void>[]
+
+  /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
+  constructor(mounts: readonly MountSpec[], sockets: readonly string[], log: (line: string) => void) {
+    // One guest is the client of all of them, and folders may overlap.
+    const nameLock = new FifoLock()
+    this.#loops = mounts.map(async (mount, index) => {
+      const socket = sockets[index]
+      if (socket === undefined) return
+      const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
+      await this.#serve(mount, socket, nameLock, tell)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all([...this.#sessions].map((session) => session.close()))
+    await Promise.all(this.#loops)
+  }
+
+  async #serve(mount: MountSpec, path: string, nameLock: FifoLock, log: (line: string) => void): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const socket = await connected(path)
+      // QEMU is gone: the agent notices by itself.
+      if (socket === undefined) return
+      if (signal.aborted) {
+        socket.destroy()
+        return
+      }
+      const session = serveSftp(socket, { root: mount.location, writable: mount.writable, log, nameLock })
+      this.#sessions.add(session)
+      await session.closed
+      this.#sessions.delete(session)
+      socket.destroy()
+      await delay(pauseMs, signal)
+    }
+  }
+}
+
+async function connected(path: string): Promise<Socket | undefined> {
+  return await new Promise<Socket | undefined>((resolve) => {
+    const socket = connect({ path })
+    socket.once('connect', () => resolve(socket))
+    socket.once('error', () => resolve(undefined))
+  })
+}

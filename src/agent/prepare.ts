@@ -1,0 +1,88 @@
+import { release } from 'node:os'
+import path from 'node:path'
+import { saveConfig } from '../config/save.ts'
+import { refusedChanges } from '../config/immutable.ts'
+import { TcolimaError } from '../host/errors.ts'
+import { ensureDir, writeFileAtomic } from '../host/files.ts'
+import { type Report, runStep } from '../host/progress.ts'
+import { installationFolder } from '../host/assets.ts'
+import { bootId } from '../host/boot-id.ts'
+import { ensureImage } from '../image/build.ts'
+import { recipeFor } from '../image/recipe.ts'
+import { findImage, type Image } from '../image/store.ts'
+import { ensureInstance } from '../instance/create.ts'
+import { homePaths } from '../instance/paths.ts'
+import { type InstanceRecord, readRecord } from '../instance/record.ts'
+import { engineNamed } from '../runtime/engines.ts'
+import { chooseAccelerator } from '../vm/accelerators.ts'
+import { type QemuFacts, qemuFacts } from '../vm/capabilities.ts'
+import { type Accelerator, qemuProgram } from '../vm/command-line.ts'
+import { proveAccelerator } from '../vm/prove.ts'
+import type { StartParams } from './api.ts'
+import type { AgentContext } from './context.ts'
+
+/** Everything a machine needs before QEMU starts. */
+export interface Prepared {
+  record: InstanceRecord
+  image: Image
+  accelerator: Accelerator
+  facts: QemuFacts
+}
+
+/** The steps before QEMU starts: settings, image, accelerator, disks. Each can be interrupted and taken up again. */
+export async function prepare(
+  context: AgentContext,
+  params: StartParams,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  const { paths, host, home } = context
+  const { config } = params
+  const existing = readRecord(paths.record)
+  if (existing) {
+    // The size of the data disk is looked at where the disk is.
+    const refused = refusedChanges({ ...existing, disk: 0 }, config)
+    if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))
+  }
+  await ensureDir(paths.folder)
+  await saveConfig(paths.config, params.changes, writeFileAtomic)
+
+  const image = await runStep(report, 'image', async ({ note, detail }) => {
+    const kept = existing && (await findImage(homePaths(home).images, existing.imageDigest))
+    if (kept) return kept
+    const guestFolder = path.join(installationFolder(), 'guest')
+    const recipe = recipeFor(config.arch, engineNamed(config.runtime).packages, guestFolder, params.mirror)
+    const root = host.uid === 0
+    const made = await ensureImage(recipe, { imagesFolder: homePaths(home).images, guestFolder, root, signal, note })
+    detail(made.built ? 'Debian 13, built here' : 'Debian 13')
+    return made
+  })
+  if (existing && existing.imageSha256 !== image.sha256) {
+    report({
+      type: 'warning',
+      text: 'the image this instance was made from is gone or damaged: its system disk is made anew',
+      hint: `Images, containers and volumes are on the data disk and stay. The old system disk is kept as ${paths.rootDisk}.old.`,
+    })
+  }
+
+  const program = qemuProgram(config.arch)
+  const facts = await qemuFacts(program)
+  const accelerator = await runStep(report, 'accelerator', async ({ detail }) => {
+    const choice = await chooseAccelerator({
+      host,
+      guestArch: config.arch,
+      wanted: config.accel,
+      available: facts.accelerators,
+      key: `${release()} ${bootId(host.platform)} ${program} ${facts.version}`,
+      memory: homePaths(home).accelerators,
+      prove: (name) =>
+        proveAccelerator(name, { program, arch: config.arch, kernel: image.kernel, initrd: image.initrd, signal }),
+    })
+    if (choice.warning) report({ type: 'warning', ...choice.warning })
+    detail(choice.accelerator)
+    return choice.accelerator
+  })
+
+  const record = await runStep(report, 'disks', () => ensureInstance({ paths, config, image, host, signal }, existing))
+  return { record, image, accelerator, facts }
+}

@@ -1,0 +1,270 @@
+import { TcolimaError } from '../host/errors.ts'
+import { isAlive, terminate, waitForEnd } from '../host/processes.ts'
+import { type ProgressEvent, type Report, runStep } from '../host/progress.ts'
+import { lastLines } from '../host/text.ts'
+import { homePaths } from '../instance/paths.ts'
+import { type InstanceRecord, readRecord } from '../instance/record.ts'
+import { type InstanceState, readState, writeState } from '../instance/state.ts'
+import { engineNamed } from '../runtime/engines.ts'
+import { userKey } from '../ssh/keys.ts'
+import { adoptQemu, type QemuProcess } from '../vm/process.ts'
+import type { AgentStatus, StartParams, StartResult } from './api.ts'
+import type { AgentContext } from './context.ts'
+import { type HostSockets, openHostSockets } from './host-sockets.ts'
+import { launch, writeSshFiles } from './launch.ts'
+import { Machine } from './machine.ts'
+import { prepare } from './prepare.ts'
+import { refuseOtherSettings } from './settings.ts'
+import { waitReady } from './wait-ready.ts'
+
+// Milliseconds for the guest to stop its containers and power off; then for QEMU to end when told so.
+const powerOffLimitMs = 90_000
+const quitLimitMs = 5000
+
+/** A machine with what belongs to it. */
+interface Running {
+  machine: Machine
+  record: InstanceRecord
+  state: InstanceState
+  sockets: HostSockets
+  /** Why QEMU ended, once it has. */
+  ended?: string
+}
+
+/** A start under way, which several clients may wait for. */
+interface Starting {
+  abort: AbortController
+  clients: number
+  events: ProgressEvent[]
+  listeners: Set<Report>
+  done: Promise<StartResult>
+}
+
+/** Owns one instance: starts, adopts, watches and stops its machine. `onIdle` is called when nothing is left to own. */
+export class Supervisor {
+  readonly #context: AgentContext
+  readonly #onIdle: () => void
+  readonly #stop = new AbortController()
+  #running: Running | undefined
+  #starting: Starting | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(context: AgentContext, onIdle: () => void) {
+    this.#context = context
+    this.#onIdle = onIdle
+  }
+
+  /** Takes up a machine that an earlier agent left running; gives whether there was one. */
+  async adopt(): Promise<boolean> {
+    const { paths, log } = this.#context
+    const state = readState(paths.state)
+    const record = readRecord(paths.record)
+    if (!state || !record || !isAlive(state.qemu)) return false
+    log(`taking up QEMU ${state.qemu.pid}`)
+    await this.#open(record, state, adoptQemu(state.qemu, this.#stop.signal), this.#stop.signal)
+    return true
+  }
+
+  /**
+   * Starts the machine, or joins a start under way. The start is taken back when the signals of all clients have
+   * aborted. Throws what the failing step threw; nothing of the machine runs on then.
+   */
+  async start(params: StartParams, report: Report, signal: AbortSignal): Promise<StartResult> {
+    await this.#stopping
+    if (this.#running?.state.ready) {
+      refuseOtherSettings(this.#running.state.config, params.config)
+      return this.#result(this.#running, true)
+    }
+    this.#starting ??= this.#begin(params)
+    const starting = this.#starting
+    for (const event of starting.events) report(event)
+    starting.listeners.add(report)
+    starting.clients++
+    const leave = () => {
+      starting.listeners.delete(report)
+      starting.clients--
+      if (starting.clients === 0) starting.abort.abort(new TcolimaError('cancelled', 'the start was cancelled'))
+    }
+    if (signal.aborted) leave()
+    else signal.addEventListener('abort', leave, { once: true })
+    try {
+      return await starting.done
+    } finally {
+      signal.removeEventListener('abort', leave)
+    }
+  }
+
+  /** Stops the machine; without `force` the guest powers itself off first. Also ends a start under way. */
+  async stop(force: boolean, report: Report): Promise<void> {
+    this.#stopping ??= this.#end(force, report).finally(() => {
+      this.#stopping = undefined
+      this.#onIdle()
+    })
+    await this.#stopping
+  }
+
+  status(): AgentStatus {
+    const running = this.#running
+    return {
+      phase: this.#phase(),
+      mounts: (running?.state.config.mounts ?? []).map((mount, index) => ({
+        ...mount,
+        ...(running?.machine.guest.mounts.get(index) ?? { state: 'waiting', detail: '' }),
+      })),
+      ports: running?.machine.forwards.list() ?? [],
+      sockets: running?.sockets.paths ?? {},
+    }
+  }
+
+  /** The machine, for commands in it. Throws `not-running`. */
+  machine(): { machine: Machine; state: InstanceState } {
+    if (!this.#running) throw new TcolimaError('not-running', `${this.#context.paths.profile} is not running`)
+    return this.#running
+  }
+
+  /** Lets go of everything without ending QEMU. */
+  async release(): Promise<void> {
+    this.#stop.abort()
+    await this.#running?.sockets.close()
+    await this.#running?.machine.close()
+  }
+
+  #phase(): AgentStatus['phase'] {
+    if (this.#stopping) return 'stopping'
+    if (this.#starting) return 'starting'
+    return this.#running ? 'running' : 'idle'
+  }
+
+  #begin(params: StartParams): Starting {
+    const abort = new AbortController()
+    const events: ProgressEvent[] = []
+    const listeners = new Set<Report>()
+    const report: Report = (event) => {
+      events.push(event)
+      for (const listener of listeners) listener(event)
+    }
+    const done = this.#run(params, report, abort).finally(() => {
+      this.#starting = undefined
+      if (!this.#running) this.#onIdle()
+    })
+    // Clients that joined see the failure; the last one may have left.
+    done.catch(() => undefined)
+    return { abort, clients: 0, events, listeners, done }
+  }
+
+  async #run(params: StartParams, report: Report, abort: AbortController): Promise<StartResult> {
+    const { paths, log } = this.#context
+    const { signal } = abort
+    try {
+      if (!this.#running) {
+        const before = readState(paths.state)
+        const prepared = await prepare(this.#context, params, report, signal)
+        signal.throwIfAborted()
+        const { qemu, state } = await launch(this.#context, prepared, params.config, before?.sshPort ?? 0)
+        log(`QEMU ${qemu.id.pid} started (${prepared.accelerator})`)
+        await this.#open(prepared.record, state, qemu, signal)
+      }
+      const running = this.#running as Running | undefined
+      if (!running) throw new TcolimaError('failed', 'the machine is gone')
+      const engine = engineNamed(running.state.config.runtime)
+      const socket = running.sockets.paths[engine.sockets[0]?.name ?? ''] ?? ''
+      void running.machine.qemu.ended.then((reason) => abort.abort(this.#qemuError(reason)))
+      await waitReady({ ...running, paths, engine, socket, report, signal })
+      running.state.ready = true
+      await writeState(paths.state, running.state)
+      log('ready')
+      return this.#result(running, false)
+    } catch (thrown) {
+      const error = TcolimaError.from(thrown)
+      log(`the start failed: ${error.message}`)
+      await this.#kill()
+      throw error
+    }
+  }
+
+  /** Takes up the services of a QEMU; when that fails, QEMU is ended. */
+  async #open(record: InstanceRecord, state: InstanceState, qemu: QemuProcess, signal: AbortSignal): Promise<void> {
+    const { paths, log, home } = this.#context
+    const { private: privateKey } = await userKey(homePaths(home).keys)
+    let machine: Machine
+    try {
+      machine = await Machine.open({ paths, record, state, qemu, privateKey, log, signal })
+    } catch (thrown) {
+      await terminate(qemu.id, { graceMs: quitLimitMs })
+      const error = TcolimaError.from(thrown)
+      error.log ??= { path: paths.qemuLog, lines: lastLines(paths.qemuLog, 12) }
+      error.step ??= 'boot'
+      throw error
+    }
+    await writeSshFiles(this.#context, record, state.sshPort)
+    const sockets = await openHostSockets(this.#context, machine, engineNamed(state.config.runtime))
+    const running: Running = { machine, record, state, sockets }
+    this.#running = running
+    machine.qmp.on('event', ({ event, data }) => {
+      if (event === 'SHUTDOWN' && data?.guest === true) running.ended = 'the guest powered itself off'
+    })
+    void qemu.ended.then((reason) => this.#ended(running, reason))
+  }
+
+  /** QEMU ended; unless a command did it, that is all that is left to do here. */
+  async #ended(running: Running, reason: string): Promise<void> {
+    this.#context.log(`QEMU ended: ${reason}`)
+    if (this.#stopping || this.#starting || this.#running !== running) return
+    running.state.ended = running.ended ?? `QEMU ended unexpectedly: ${reason}`
+    await this.#close()
+    await writeState(this.#context.paths.state, running.state)
+    this.#onIdle()
+  }
+
+  async #end(force: boolean, report: Report): Promise<void> {
+    const starting = this.#starting
+    if (starting) {
+      starting.abort.abort(new TcolimaError('cancelled', 'the start was ended by another command'))
+      await starting.done.catch(() => undefined)
+    }
+    const running = this.#running
+    if (!running) return
+    await runStep(report, 'power off', async ({ detail }) => {
+      if (!force) {
+        running.machine.powerOff()
+        const gone = await waitForEnd(running.machine.qemu.id, powerOffLimitMs)
+        if (!gone) detail('the guest did not, QEMU was ended')
+      }
+      await this.#kill()
+    })
+  }
+
+  /** Ends QEMU the hard way where it still runs, and forgets the machine. */
+  async #kill(): Promise<void> {
+    const running = this.#running
+    if (running) {
+      const { qemu, qmp } = running.machine
+      // Told so, QEMU writes its disks' caches out.
+      await qmp.execute('quit').catch(() => undefined)
+      await waitForEnd(qemu.id, quitLimitMs)
+      await terminate(qemu.id, { graceMs: quitLimitMs })
+      await this.#close()
+      running.state.ready = false
+      delete running.state.ended
+      await writeState(this.#context.paths.state, running.state)
+    }
+  }
+
+  async #close(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    await running?.sockets.close()
+    await running?.machine.close()
+  }
+
+  #result(running: Running, already: boolean): StartResult {
+    return { already, sockets: running.sockets.paths, sshPort: running.state.sshPort }
+  }
+
+  #qemuError(reason: string): TcolimaError {
+    const { paths } = this.#context
+    return new TcolimaError('failed', `QEMU ended: ${reason}`, {
+      log: { path: paths.qemuLog, lines: lastLines(paths.qemuLog, 12) },
+    })
+  }
+}
