@@ -1,0 +1,139 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { terminate } from '../../src/host/processes.ts'
+import { docker, endProcesses, eventually, processesOf, tcolima, userEnv } from './harness.ts'
+
+const shared = inject('shared')
+const profile = 'life'
+const { home } = shared
+const small = ['--cpus', '2', '--memory', '1.5', '--disk', '10']
+
+const start = (...more: string[]) => tcolima(['start', profile, ...small, ...more])
+
+beforeAll(async () => {
+  mkdirSync(path.join(shared.userHome, 'share'), { recursive: true })
+  // One machine at a time: the shared one rests meanwhile.
+  expect((await tcolima(['stop', 'shared'])).exitCode).toBe(0)
+})
+
+afterEach(async () => {
+  for (const name of [profile, 'one', 'two']) await endProcesses(home, name)
+})
+
+afterAll(async () => {
+  for (const name of [profile, 'one', 'two']) await tcolima(['delete', name, '--force', '--data'])
+})
+
+describe('an instance through its life', () => {
+  it('has the size asked for, survives stop and start with its images, and can be killed in every way', async () => {
+    const first = await tcolima(['start', profile, '--cpu', '6', '--memory', '1.5', '--disk', '10'])
+    expect(first.exitCode, String(first.stderr)).toBe(0)
+    const size = await tcolima(['ssh', profile, '--', 'sh', '-c', 'nproc; grep MemTotal /proc/meminfo'])
+    const [cpus, memory] = String(size.stdout).split('\n')
+    expect(cpus).toBe('6')
+    expect(Number(/\d+/.exec(memory ?? '')?.[0]) / 1024).toBeGreaterThan(1400)
+
+    await docker(profile, ['import', shared.busyboxTar, 'busybox'])
+    await docker(profile, ['volume', 'create', 'kept'])
+    const wrote = await docker(profile, ['run', '--rm', '-v', 'kept:/v', 'busybox', 'sh', '-c', 'echo keep >/v/f; sync'])
+    expect(wrote.exitCode, String(wrote.stderr)).toBe(0)
+
+    // The agent dies: QEMU goes on, and the next command finds it.
+    const before = processesOf(home, profile)
+    if (!before.agent || !before.qemu) throw new Error('no processes')
+    await terminate(before.agent, { graceMs: 0 })
+    const again = await tcolima(['start', profile])
+    expect(again.exitCode, String(again.stderr)).toBe(0)
+    expect(processesOf(home, profile).qemu).toEqual(before.qemu)
+    const after = await docker(profile, ['run', '--rm', '-v', 'kept:/v', 'busybox', 'cat', '/v/f'])
+    expect(after.stdout).toBe('keep')
+
+    // QEMU dies: status says so, and the next start works.
+    await terminate(before.qemu, { graceMs: 0 })
+    await eventually(async () => ((await tcolima(['status', profile])).exitCode === 3 ? true : undefined), 10_000)
+    const listed = await tcolima(['list', '--json'])
+    const life = String(listed.stdout)
+      .split('\n')
+      .map((line) => JSON.parse(line) as { name: string; status: string })
+      .find(({ name }) => name === profile)
+    expect(life?.status).toBe('Stopped')
+    const context = await execa('docker', ['context', 'show'], { env: userEnv(shared), extendEnv: false })
+    expect(context.exitCode).toBe(0)
+    const revived = await start()
+    expect(revived.exitCode, String(revived.stderr)).toBe(0)
+    const kept = await docker(profile, ['run', '--rm', '-v', 'kept:/v', 'busybox', 'cat', '/v/f'])
+    expect(kept.stdout).toBe('keep')
+
+    // Both die at once, as in a power failure; a forced stop puts it right.
+    const both = processesOf(home, profile)
+    if (both.agent) await terminate(both.agent, { graceMs: 0 })
+    if (both.qemu) await terminate(both.qemu, { graceMs: 0 })
+    expect((await tcolima(['stop', profile, '--force'])).exitCode).toBe(0)
+
+    const gone = await tcolima(['delete', profile, '--force'])
+    expect(gone.exitCode, String(gone.stderr)).toBe(0)
+    expect(readdirSync(path.join(home, profile))).toEqual(['data.qcow2'])
+    const contexts = await execa('docker', ['context', 'ls', '-q'], { env: userEnv(shared), extendEnv: false })
+    expect(contexts.stdout.split('\n')).not.toContain(`tcolima-${profile}`)
+  })
+
+  it('an interrupted start leaves nothing running, and the next one works', async () => {
+    const signals = ['SIGINT', 'SIGKILL'] as const
+    for (const signal of signals) {
+      const child = tcolima(['start', profile, ...small])
+      await eventually(() => (processesOf(home, profile).qemu ? true : undefined), 60_000)
+      child.kill(signal)
+      const interrupted = await child
+      expect(interrupted.exitCode).not.toBe(0)
+      await eventually(() => (processesOf(home, profile).qemu ? undefined : true), 20_000)
+    }
+    // Two at once: one machine, and both commands end well.
+    const [a, b] = await Promise.all([start(), start()])
+    expect([a.exitCode, b.exitCode], `${String(a.stderr)}\n${String(b.stderr)}`).toEqual([0, 0])
+    const stopped = await tcolima(['stop', profile])
+    expect([stopped.exitCode, processesOf(home, profile)]).toEqual([0, {}])
+  })
+})
+
+describe('two profiles at once', () => {
+  it('run side by side, each with its own name, port and socket', async () => {
+    const [one, two] = await Promise.all([tcolima(['start', 'one', ...small]), tcolima(['start', 'two', ...small])])
+    expect([one.exitCode, two.exitCode], `${String(one.stderr)}\n${String(two.stderr)}`).toEqual([0, 0])
+    for (const name of ['one', 'two']) {
+      const host = await tcolima(['ssh', name, '--', 'hostname'])
+      expect(host.stdout).toBe(`tcolima-${name}`)
+    }
+    expect(readFileSync(path.join(home, 'one', 'ssh_config'), 'utf8')).not.toBe(
+      readFileSync(path.join(home, 'two', 'ssh_config'), 'utf8'),
+    )
+    for (const name of ['one', 'two']) expect((await tcolima(['stop', name, '--force'])).exitCode).toBe(0)
+  })
+})
+
+describe('odd homes', () => {
+  it('a long TCOLIMA_HOME and a HOME with a space work', async () => {
+    const long = path.join(shared.userHome, 'x'.repeat(90))
+    const odd = path.join(shared.userHome, "a user's home")
+    mkdirSync(odd, { recursive: true })
+    mkdirSync(long, { recursive: true })
+    writeFileSync(path.join(odd, 'file'), 'seen\n')
+    // The image is the same: no second build.
+    await execa('cp', ['-a', path.join(home, '_images'), path.join(long, '_images')])
+    const env = userEnv(shared, { HOME: odd, TCOLIMA_HOME: long })
+    try {
+      const started = await tcolima(['start', profile, ...small], { env })
+      expect(started.exitCode, String(started.stderr)).toBe(0)
+      const seen = await tcolima(['ssh', profile, '--', 'cat', path.join(odd, 'file')], { env })
+      expect(seen.stdout).toBe('seen')
+      const status = await tcolima(['status', profile, '--json'], { env })
+      const { docker_socket: socket } = JSON.parse(String(status.stdout)) as { docker_socket: string }
+      const version = await execa('docker', ['version', '-f', '{{.Server.Os}}'], { env: { ...env, DOCKER_HOST: `unix://${socket}` }, extendEnv: false })
+      expect(version.stdout).toBe('linux')
+      expect((await tcolima(['delete', profile, '--force', '--data'], { env })).exitCode).toBe(0)
+    } finally {
+      await endProcesses(long, profile)
+    }
+  })
+})
