@@ -57,5 +57,6 @@ cp "/boot/vmlinuz-$kernel" /boot/tcolima-kernel
 # The names that a guest user must not take.
 cut -d: -f1 /etc/passwd /etc/group | sort -u >/usr/lib/tcolima/names
 
-rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/* \
-  /boot/initrd.img* /initrd.img* /vmlinuz* /var/log/*.log /tmp/*
+# Not /tmp as a whole, nor apt's lists: mmdebstrap keeps its apt configuration there and cleans up itself afterwards.
+rm -rf /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /boot/initrd.img* /initrd.img* /vmlinuz* /var/log/*.log \
+  /tmp/customize.sh

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
 import { terminate } from '../../src/host/processes.ts'
 import { docker, endProcesses, eventually, processesOf, tcolima, userEnv } from './harness.ts'
 
@@ -11,12 +11,6 @@ const { home } = shared
 const small = ['--cpus', '2', '--memory', '1.5', '--disk', '10']
 
 const start = (...more: string[]) => tcolima(['start', profile, ...small, ...more])
-
-beforeAll(async () => {
-  mkdirSync(path.join(shared.userHome, 'share'), { recursive: true })
-  // One machine at a time: the shared one rests meanwhile.
-  expect((await tcolima(['stop', 'shared'])).exitCode).toBe(0)
-})
 
 afterEach(async () => {
   for (const name of [profile, 'one', 'two']) await endProcesses(home, name)
