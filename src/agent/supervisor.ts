@@ -71,6 +71,8 @@ export class Supervisor {
    */
   async start(params: StartParams, report: Report, signal: AbortSignal): Promise<StartResult> {
     await this.#stopping
+    // One that was taken back is none to join.
+    while (this.#starting?.abort.signal.aborted) await this.#starting.done.catch(() => undefined)
     if (this.#running?.state.ready) {
       refuseOtherSettings(this.#running.state.config, params.config)
       return this.#result(this.#running, true)

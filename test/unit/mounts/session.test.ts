@@ -142,32 +142,32 @@ test('a lock runs shared jobs together and exclusive ones alone, in order', asyn
   expect(events).toEqual(['+a', '+b', '-a', '-b', '+C', '-C', '+d', '-d', '+e', 'error', '-e'])
 })
 
-test('sessions that share a lock never look up a path while another changes names', async () => {
+test('sessions that share a lock look up no path while another changes names, and the reverse', async () => {
   const nameLock = new FifoLock()
-  const { client, root, outside } = await serve({ nameLock })
-  const other = connect({ root, writable: true, nameLock })
-  await other.client.init()
-  await fs.mkdir(path.join(root, 'real'))
-  await fs.writeFile(path.join(root, 'real/secret'), 'mine')
-  await fs.symlink(outside, path.join(root, 'link'))
-  const seen = new Set<string>()
-  const work = { swapping: true }
-  const peek = async () => {
-    while (work.swapping) {
-      const { handle } = await client.open('/d/secret', Fxf.READ)
-      if (handle === undefined) continue
-      seen.add((await client.read(handle, 0, 10)).data?.toString() ?? '')
-      await client.handle(Fxp.CLOSE, handle)
-    }
+  const { client, root } = await serve({ nameLock })
+  await fs.writeFile(path.join(root, 'f'), 'x')
+  const { handle = '' } = await client.open('/f', Fxf.READ)
+  const held = async (shared: boolean, requests: () => Promise<unknown>[]): Promise<number> => {
+    let release = () => {}
+    const holding = nameLock.run(shared, () => new Promise<void>((resolve) => (release = resolve)))
+    let answered = 0
+    const asked = requests().map((request) => request.then(() => answered++))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const before = answered
+    release()
+    await Promise.all([holding, ...asked])
+    expect(answered).toBe(asked.length)
+    return before
   }
-  const peeking = Promise.all([peek(), peek(), peek()])
-  const move = (from: string, to: string) => other.client.extended('posix-rename@openssh.com', from, to)
-  for (let n = 0; n < 100; n++) {
-    const moves = [move('/real', '/d'), move('/d', '/real'), move('/link', '/d'), move('/d', '/link')]
-    for (const { status } of await Promise.all(moves)) expect(status).toBe(Fx.OK)
-  }
-  work.swapping = false
-  await peeking
-  expect(seen.has('secret')).toBe(false)
-  await other.session.close()
+  const lookups = () => [
+    client.open('/f', Fxf.READ),
+    client.path(Fxp.STAT, '/f'),
+    client.path(Fxp.OPENDIR, '/'),
+  ]
+  const moves = () => [client.extended('posix-rename@openssh.com', '/f', '/f'), client.path(Fxp.REMOVE, '/f')]
+  expect(await held(false, lookups)).toBe(0)
+  expect(await held(true, lookups)).toBe(3)
+  // Work on open files depends on no path.
+  expect(await held(false, () => [client.read(handle, 0, 1)])).toBe(1)
+  expect(await held(true, moves)).toBe(0)
 })

@@ -1,0 +1,117 @@
+import type { Command, Flag } from './command.ts'
+
+const json: Flag = { flags: '--json', summary: 'print JSON for programs' }
+const force = (summary: string): Flag => ({ flags: '-f, --force', summary })
+
+const settings: Flag[] = [
+  { flags: '-c, --cpus <count>', summary: 'processors', hidden: ['--cpu <count>'] },
+  { flags: '-m, --memory <GiB>', summary: 'memory in GiB, fractions too' },
+  { flags: '-d, --disk <GiB>', summary: 'size of the data disk in GiB' },
+  { flags: '-a, --arch <name>', summary: 'processor architecture: host, x86_64, aarch64' },
+  { flags: '-r, --runtime <name>', summary: 'container engine: docker' },
+  { flags: '-V, --mount <DIR[:TARGET][:w]>', summary: 'folder to mount, `:w` writable; none for no mounts', list: true },
+  { flags: '--accel <name>', summary: 'accelerator: auto, kvm, hvf, tcg' },
+  { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
+  { flags: '--hostname <name>', summary: 'name of the guest' },
+  { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)' },
+  { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
+  { flags: '-y, --yes', summary: 'install missing host packages without asking' },
+  { flags: '--mirror <URL>', summary: 'Debian mirror to build the guest image from' },
+  json,
+]
+
+/** Every command of tcolima. */
+export const commands: Command[] = [
+  {
+    name: 'start',
+    group: 'Machine',
+    summary: 'make the machine when it is new, boot it, wait until its engine answers',
+    args: '[profile]',
+    flags: settings,
+    examples: ['tcolima start --cpus 6 --memory 12', 'tcolima start work --mount ~/src:w', 'tcolima start --edit'],
+    load: () => import('./commands/start.ts'),
+  },
+  {
+    name: 'stop',
+    group: 'Machine',
+    summary: 'power the machine off',
+    args: '[profile]',
+    flags: [force('do not wait for the guest'), json],
+    load: () => import('./commands/stop.ts'),
+  },
+  {
+    name: 'restart',
+    group: 'Machine',
+    summary: 'stop and start',
+    args: '[profile]',
+    flags: [...settings, force('do not wait for the guest')],
+    load: () => import('./commands/restart.ts'),
+  },
+  {
+    name: 'delete',
+    aliases: ['rm'],
+    group: 'Machine',
+    summary: 'remove the machine; its data disk stays unless --data',
+    args: '[profile]',
+    flags: [force('do not ask'), { flags: '--data', summary: 'remove images, containers and volumes too' }, json],
+    load: () => import('./commands/delete.ts'),
+  },
+  {
+    name: 'status',
+    group: 'Machine',
+    summary: 'what runs, its mounts and ports; exit code 3 when it does not run',
+    args: '[profile]',
+    flags: [json],
+    load: () => import('./commands/status.ts'),
+  },
+  {
+    name: 'list',
+    aliases: ['ls'],
+    group: 'Machine',
+    summary: 'all machines',
+    flags: [json],
+    load: () => import('./commands/list.ts'),
+  },
+  {
+    name: 'ssh',
+    group: 'Use',
+    summary: 'a shell or a command in the guest, in the current folder',
+    args: '[profile] [command...]',
+    flags: [{ flags: '-t, --tty', summary: 'give the command a terminal' }],
+    examples: ['tcolima ssh', 'tcolima ssh -- uname -a', 'tcolima ssh work -- sudo apt-get install -y htop'],
+    load: () => import('./commands/ssh.ts'),
+  },
+  {
+    name: 'ssh-config',
+    group: 'Use',
+    summary: 'print settings for the OpenSSH client',
+    args: '[profile]',
+    load: () => import('./commands/ssh-config.ts'),
+  },
+  {
+    name: 'logs',
+    group: 'Use',
+    summary: 'what the agent, QEMU or the console of the guest said',
+    args: '[profile]',
+    flags: [
+      { flags: '-f, --follow', summary: 'go on with what comes' },
+      { flags: '-n, --lines <count>', summary: 'how many lines (default 100)' },
+      { flags: '--source <name>', summary: 'agent (default), qemu or serial' },
+    ],
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'doctor',
+    group: 'Help',
+    summary: 'what is wrong with this host, and how to mend it',
+    flags: [json],
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
+    name: 'version',
+    group: 'Help',
+    summary: 'print the version',
+    flags: [json],
+    load: () => import('./commands/version.ts'),
+  },
+]

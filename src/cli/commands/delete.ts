@@ -1,0 +1,71 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { rm, rmdir } from 'node:fs/promises'
+import path from 'node:path'
+import { externalName } from '../../config/profile.ts'
+import { TcolimaError } from '../../host/errors.ts'
+import { acquireLock } from '../../host/lock.ts'
+import { removeSocket } from '../../host/sockets.ts'
+import { type InstancePaths, instancePaths } from '../../instance/paths.ts'
+import { viewInstance } from '../../instance/view.ts'
+import { removeContext } from '../../runtime/docker/context.ts'
+import { type CommandContext, isOn } from '../command.ts'
+import { confirm } from '../confirm.ts'
+import { jsonLine } from '../render/output.ts'
+import { stopInstance } from './stop.ts'
+
+// Milliseconds: an agent that was told to stop needs a moment to go.
+const lockWaitMs = 20_000
+
+/** `tcolima delete` */
+export async function run(context: CommandContext): Promise<number> {
+  const { home, profile, output, host } = context
+  const paths = instancePaths(home, profile)
+  const data = isOn(context, 'data')
+  const name = externalName(profile)
+  // Also what list does not show: a data disk that an earlier delete kept, or what a start left that never came far.
+  if (!viewInstance(home, profile) && !existsSync(paths.folder)) {
+    throw new TcolimaError('not-found', `there is no machine ${profile}`, { hint: 'See `tcolima list`.' })
+  }
+  if (!isOn(context, 'force') && !(await allowed(name, data))) {
+    output.err('nothing was deleted\n')
+    return 1
+  }
+  await stopInstance(context, true)
+  await removeContext({ name, folder: paths.folder, env: host.env })
+  const lock = await acquireLock(paths.lock, { purpose: 'delete', waitMs: lockWaitMs })
+  try {
+    await removeFiles(paths, data, host.platform)
+  } finally {
+    lock.release()
+  }
+  // Not empty where the data disk stays.
+  await rmdir(paths.folder).catch(() => undefined)
+  const kept = existsSync(paths.dataDisk)
+  if (output.json) jsonLine(output, { type: 'done', time: new Date().toISOString(), name, dataKept: kept })
+  else output.err(`${name} is deleted${kept ? '; its data disk is kept and serves the next start' : ''}\n`)
+  return 0
+}
+
+async function allowed(name: string, data: boolean): Promise<boolean> {
+  if (process.stdin.isTTY !== true) {
+    throw new TcolimaError('usage', 'deleting needs a yes, and there is no terminal to ask', {
+      hint: 'Use --force to delete without a question.',
+    })
+  }
+  const what = data
+    ? 'the machine, its settings and all its images, containers and volumes'
+    : 'the machine and its settings (images, containers and volumes stay on the data disk)'
+  return await confirm(`Delete ${name}: ${what}?`)
+}
+
+async function removeFiles(paths: InstancePaths, data: boolean, platform: 'linux' | 'darwin'): Promise<void> {
+  const keep = new Set([path.basename(paths.lock), ...(data ? [] : [path.basename(paths.dataDisk)])])
+  // The record first: an interrupted delete leaves no instance that looks whole.
+  await rm(paths.record, { force: true })
+  for (const name of readdirSync(paths.folder)) {
+    if (keep.has(name)) continue
+    const file = path.join(paths.folder, name)
+    if (name.endsWith('.sock')) await removeSocket(file, platform)
+    else await rm(file, { recursive: true, force: true })
+  }
+}

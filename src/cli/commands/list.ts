@@ -1,0 +1,47 @@
+import { formatSize } from '../../config/units.ts'
+import { type InstanceView, listInstances } from '../../instance/view.ts'
+import type { CommandContext } from '../command.ts'
+import { jsonLine, renderWarning } from '../render/output.ts'
+import { table } from '../render/table.ts'
+
+/** `tcolima list` */
+export async function run(context: CommandContext): Promise<number> {
+  const { output, home } = context
+  const instances = listInstances(home)
+  if (output.json) {
+    for (const view of instances) jsonLine(output, listEntry(view))
+    return 0
+  }
+  for (const { name, status, reason } of instances) {
+    if (status === 'Broken') renderWarning(output, `${name}: ${reason ?? 'broken'}`, `tcolima delete ${name}`)
+  }
+  if (instances.length === 0) {
+    output.err('there is no machine yet: `tcolima start` makes one\n')
+    return 0
+  }
+  const heads = ['PROFILE', 'STATUS', 'ARCH', 'CPUS', 'MEMORY', 'DISK', 'RUNTIME', 'ADDRESS']
+  output.out(table([heads, ...instances.map(row)]))
+  return 0
+}
+
+/** An instance as `list --json` gives it: Colima's fields, sizes in bytes. */
+export function listEntry(view: InstanceView) {
+  const { name, status, reason, record, state } = view
+  return {
+    name,
+    status,
+    arch: record?.arch ?? '',
+    cpus: state?.config.cpus ?? 0,
+    memory: state?.config.memory ?? 0,
+    disk: state?.config.disk ?? 0,
+    runtime: record?.runtime ?? '',
+    address: '',
+    ...(reason === undefined ? {} : { reason }),
+  }
+}
+
+function row(view: InstanceView): string[] {
+  const { name, status, arch, cpus, memory, disk, runtime } = listEntry(view)
+  const size = (bytes: number) => (bytes === 0 ? '' : formatSize(bytes))
+  return [name, status, arch, cpus === 0 ? '' : String(cpus), size(memory), size(disk), runtime, '']
+}

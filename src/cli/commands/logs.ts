@@ -1,0 +1,44 @@
+import { closeSync, existsSync, openSync, readSync, statSync, watch } from 'node:fs'
+import { TcolimaError } from '../../host/errors.ts'
+import { lastLines } from '../../host/text.ts'
+import { instancePaths } from '../../instance/paths.ts'
+import { type CommandContext, isOn, textOf } from '../command.ts'
+import { printable } from '../render/output.ts'
+
+/** `tcolima logs` */
+export async function run(context: CommandContext): Promise<number> {
+  const { home, profile, output } = context
+  const paths = instancePaths(home, profile)
+  const sources: Record<string, string> = { agent: paths.agentLog, qemu: paths.qemuLog, serial: paths.serialLog }
+  const source = textOf(context, 'source') ?? 'agent'
+  const file = sources[source]
+  if (file === undefined) {
+    throw new TcolimaError('usage', `--source takes ${Object.keys(sources).join(', ')}, not ${source}`)
+  }
+  const lines = Number(textOf(context, 'lines') ?? '100')
+  if (!Number.isInteger(lines) || lines < 0) throw new TcolimaError('usage', '--lines takes a whole number')
+  if (!existsSync(file)) throw new TcolimaError('not-found', `${profile} has no ${source} log yet`)
+  const end = statSync(file).size
+  for (const line of lines === 0 ? [] : lastLines(file, lines)) output.out(`${printable(line)}\n`)
+  if (isOn(context, 'follow')) await follow(file, end, output.out)
+  return 0
+}
+
+/** Prints what is added to a file, from `start` on, until this process is ended. */
+async function follow(file: string, start: number, print: (text: string) => void): Promise<never> {
+  let at = start
+  const more = () => {
+    const { size } = statSync(file)
+    // A new start begins the file anew.
+    if (size < at) at = 0
+    if (size === at) return
+    const handle = openSync(file, 'r')
+    const buffer = Buffer.alloc(size - at)
+    at += readSync(handle, buffer, 0, buffer.length, at)
+    closeSync(handle)
+    print(buffer.toString())
+  }
+  watch(file, more)
+  more()
+  return await new Promise<never>(() => undefined)
+}

@@ -1,0 +1,126 @@
+import type { StartResult } from '../../agent/api.ts'
+import { askAgent } from '../../agent/ask.ts'
+import { refusedChanges } from '../../config/immutable.ts'
+import { type LoadedConfig, loadConfig } from '../../config/load.ts'
+import { checkMounts } from '../../config/mounts.ts'
+import { externalName } from '../../config/profile.ts'
+import { ensurePackages } from '../../host/ensure-packages.ts'
+import { TcolimaError } from '../../host/errors.ts'
+import { ensureDir } from '../../host/files.ts'
+import { runStep } from '../../host/progress.ts'
+import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
+import { readRecord } from '../../instance/record.ts'
+import { showContext } from '../../runtime/docker/context.ts'
+import { isOn, textOf, type CommandContext } from '../command.ts'
+import { editConfig } from '../edit.ts'
+import { configFlags, workingFolder } from '../flags.ts'
+import { confirm } from '../confirm.ts'
+import { interruptible } from '../interrupt.ts'
+import { jsonLine, renderWarning } from '../render/output.ts'
+import { ProgressView } from '../render/progress.ts'
+
+/** `tcolima start` */
+export async function run(context: CommandContext): Promise<number> {
+  const { home, profile, host, output } = context
+  const paths = instancePaths(home, profile)
+  const loaded = await checkStart(context)
+  for (const warning of loaded.warnings) renderWarning(output, warning)
+
+  const view = new ProgressView(output)
+  const began = performance.now()
+  try {
+    return await interruptible(async (signal) => {
+      await packages(context, loaded, view, signal)
+      const { config, changes } = loaded
+      const params = { config, changes: { ...changes }, mirror: textOf(context, 'mirror') }
+      const result = await askAgent(home, paths, host, 'start', params, { report: view.report, signal })
+      await dockerContext(context, paths, result, config.activate, view)
+      view.close()
+      done(context, result, performance.now() - began)
+      return 0
+    })
+  } finally {
+    view.close()
+  }
+}
+
+/** Loads the settings (edited first, with --edit) and refuses what cannot be started; makes and changes nothing else. */
+export async function checkStart(context: CommandContext): Promise<LoadedConfig> {
+  const { host } = context
+  const paths = instancePaths(context.home, context.profile)
+  if (isOn(context, 'edit')) await editConfig(context, paths)
+  const facts = {
+    home: host.home,
+    cwd: workingFolder(),
+    arch: host.arch,
+    cpus: host.cpus,
+    totalMemory: host.totalMemory,
+  }
+  const loaded = loadConfig(paths.config, configFlags(context), facts)
+  if (loaded.config.arch !== host.arch) {
+    throw new TcolimaError('config', `a guest for ${loaded.config.arch} cannot be built on this ${host.arch} host yet`, {
+      hint: `Leave --arch out, or use --arch ${host.arch}.`,
+    })
+  }
+  const record = readRecord(paths.record)
+  // The data disk's size is looked at where the disk is.
+  const refused = record ? refusedChanges({ ...record, disk: 0 }, loaded.config) : []
+  if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))
+  await checkMounts(loaded.config.mounts)
+  return loaded
+}
+
+async function packages(
+  context: CommandContext,
+  loaded: LoadedConfig,
+  view: ProgressView,
+  signal: AbortSignal,
+): Promise<void> {
+  const { host, home } = context
+  await runStep(view.report, 'host packages', async ({ note, detail }) => {
+    await ensureDir(home)
+    const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true
+    const result = await ensurePackages({
+      host,
+      guestArch: loaded.config.arch,
+      yes: isOn(context, 'yes'),
+      interactive,
+      ask: (question) => {
+        view.close()
+        return confirm(question)
+      },
+      report: note,
+      signal,
+      logFile: homePaths(home).packageLog,
+    })
+    if (result.installed.length > 0) detail(`installed ${result.installed.join(' ')}`)
+    for (const text of result.warnings) view.report({ type: 'warning', text })
+  })
+}
+
+async function dockerContext(
+  context: CommandContext,
+  paths: InstancePaths,
+  result: StartResult,
+  activate: boolean,
+  view: ProgressView,
+): Promise<void> {
+  const socket = result.sockets['docker.sock']
+  if (socket === undefined) return
+  await runStep(view.report, 'docker context', async ({ detail }) => {
+    const { env } = context.host
+    const name = externalName(paths.profile)
+    const shown = await showContext({ name, folder: paths.folder, env, socket, activate })
+    detail(shown.detail)
+    if (shown.warning) view.report({ type: 'warning', ...shown.warning })
+  })
+}
+
+function done(context: CommandContext, result: StartResult, ms: number): void {
+  const { output, profile } = context
+  const name = externalName(profile)
+  if (output.json) {
+    jsonLine(output, { type: 'done', time: new Date().toISOString(), name, ms: Math.round(ms), ...result })
+  } else if (result.already) output.err(`${name} is already running\n`)
+  else output.err(`${name} is running (${(ms / 1000).toFixed(1)} s)\n`)
+}

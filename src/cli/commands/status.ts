@@ -1,0 +1,81 @@
+import path from 'node:path'
+import type { AgentStatus } from '../../agent/api.ts'
+import { callAgent } from '../../agent/client.ts'
+import { agentSocket } from '../../agent/spawn.ts'
+import { externalName } from '../../config/profile.ts'
+import { formatSize } from '../../config/units.ts'
+import { TcolimaError } from '../../host/errors.ts'
+import { connectablePath } from '../../host/sockets.ts'
+import { instancePaths } from '../../instance/paths.ts'
+import { type InstanceView, viewInstance } from '../../instance/view.ts'
+import type { CommandContext } from '../command.ts'
+import { jsonLine, renderWarning } from '../render/output.ts'
+
+// Milliseconds an agent has: a status must not hang.
+const limitMs = 3000
+
+/** `tcolima status` */
+export async function run(context: CommandContext): Promise<number> {
+  const { home, profile, output, host } = context
+  const name = externalName(profile)
+  const view = viewInstance(home, profile)
+  if (!view) {
+    throw new TcolimaError('not-found', `there is no machine ${profile}`, { hint: `Make it with: tcolima start ${profile}` })
+  }
+  if (view.status !== 'Running' || !view.state || !view.record) {
+    const reason = view.reason === undefined ? '' : ` (${view.reason})`
+    throw new TcolimaError('not-running', `${name} is ${view.status.toLowerCase()}${reason}`, {
+      hint: view.status === 'Broken' ? `tcolima delete ${profile}` : `tcolima start ${profile}`,
+    })
+  }
+  const paths = instancePaths(home, profile)
+  const agent = await callAgent(agentSocket(paths, host), 'status', {}, { limitMs }).catch(() => undefined)
+  const socket = connectablePath(path.join(paths.folder, 'docker.sock'), host.platform)
+  const facts = statusFacts(view, agent, socket)
+  if (output.json) jsonLine(output, facts)
+  else output.out(statusText(facts))
+  if (!agent) renderWarning(output, 'no agent looks after it: mounts and ports are dead', `tcolima start ${profile}`)
+  return 0
+}
+
+/** What `status --json` gives: Colima's fields, and ours beside them. */
+function statusFacts(view: InstanceView, agent: AgentStatus | undefined, socket: string) {
+  const { state, record, name } = view
+  return {
+    display_name: externalName(name),
+    driver: 'QEMU',
+    status: view.status,
+    arch: record?.arch ?? '',
+    runtime: record?.runtime ?? '',
+    accelerator: state?.accelerator ?? '',
+    mount_type: 'sshfs',
+    docker_socket: socket,
+    kubernetes: false,
+    cpu: state?.config.cpus ?? 0,
+    memory: state?.config.memory ?? 0,
+    disk: state?.config.disk ?? 0,
+    ssh_port: state?.sshPort ?? 0,
+    mounts: agent?.mounts ?? [],
+    ports: agent?.ports ?? [],
+  }
+}
+
+function statusText(facts: ReturnType<typeof statusFacts>): string {
+  const line = (name: string, value: string) => `${`${name}:`.padEnd(14)} ${value}\n`
+  return [
+    `${facts.display_name} is running\n`,
+    line('arch', `${facts.arch} (${facts.accelerator})`),
+    line('cpus', String(facts.cpu)),
+    line('memory', formatSize(facts.memory)),
+    line('disk', formatSize(facts.disk)),
+    line('runtime', facts.runtime),
+    line('docker socket', facts.docker_socket),
+    ...facts.mounts.map(({ mountPoint, location, writable, state, detail }) => {
+      const from = location === mountPoint ? '' : ` from ${location}`
+      return line('mount', `${mountPoint}${from}, ${writable ? 'writable' : 'read-only'}, ${state} ${detail}`.trimEnd())
+    }),
+    ...facts.ports.map(({ hostAddress, hostPort, guestPort, state, reason }) =>
+      line('port', `${hostAddress}:${hostPort} -> ${guestPort}${state === 'active' ? '' : `, not forwarded: ${reason}`}`),
+    ),
+  ].join('')
+}

@@ -1,0 +1,42 @@
+import type { FlagValues } from '../config/flags.ts'
+import { TcolimaError } from '../host/errors.ts'
+import { type CommandContext, textOf } from './command.ts'
+
+/** The settings among a command's flags, as typed. Throws `usage` where two spellings of one flag differ. */
+export function configFlags(context: CommandContext): Partial<FlagValues> {
+  const { flags } = context
+  const cpus = textOf(context, 'cpus')
+  const cpu = textOf(context, 'cpu')
+  if (cpus !== undefined && cpu !== undefined && cpus !== cpu) {
+    throw new TcolimaError('usage', `--cpus ${cpus} and --cpu ${cpu} are the same setting`)
+  }
+  const values = {
+    cpus: cpus ?? cpu,
+    memory: textOf(context, 'memory'),
+    disk: textOf(context, 'disk'),
+    arch: textOf(context, 'arch'),
+    runtime: textOf(context, 'runtime'),
+    accel: textOf(context, 'accel'),
+    cpuType: textOf(context, 'cpuType'),
+    hostname: textOf(context, 'hostname'),
+    mount: flags.mount as string[] | undefined,
+    activate: onOrOff('--activate', flags.activate),
+  }
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
+}
+
+/** The current folder; undefined when it no longer exists. */
+export function workingFolder(): string | undefined {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
+  }
+}
+
+function onOrOff(flag: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  if (value === 'true') return true
+  if (value === 'false') return false
+  throw new TcolimaError('usage', `${flag} takes true or false, not ${String(value)}`)
+}

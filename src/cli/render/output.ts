@@ -1,0 +1,68 @@
+import { exitCodeOf, type TcolimaError } from '../../host/errors.ts'
+
+/** Where a command writes, and for whom. */
+export interface Output {
+  /** What was asked for. */
+  out: (text: string) => void
+  /** Everything else. */
+  err: (text: string) => void
+  /** Programs read: JSON objects, one a line, and nothing else on standard output. */
+  json: boolean
+  /** A person looks: lines may be drawn anew. */
+  live: boolean
+  colour: boolean
+}
+
+/** The output of this process. `json` and `noColour` are the flags of those names. */
+export function processOutput(json: boolean, noColour: boolean, env: NodeJS.ProcessEnv): Output {
+  const terminal = process.stderr.isTTY === true
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    json,
+    live: terminal && !json,
+    colour: terminal && !noColour && env.NO_COLOR === undefined && env.TERM !== 'dumb',
+  }
+}
+
+/** Text in a colour where there are colours (ECMA-48, SGR). */
+export function paint(output: Output, colour: 'red' | 'green' | 'yellow' | 'dim', text: string): string {
+  const codes = { red: 31, green: 32, yellow: 33, dim: 2 }
+  return output.colour ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text
+}
+
+/** One JSON object as a line of standard output. */
+export function jsonLine(output: Output, value: unknown): void {
+  output.out(`${JSON.stringify(value)}\n`)
+}
+
+/** Tells of an error, the same way for every command; gives the exit code. */
+export function renderError(output: Output, error: TcolimaError): number {
+  if (output.json) {
+    jsonLine(output, { type: 'error', time: new Date().toISOString(), ...error.toRecord() })
+    return exitCodeOf(error.code)
+  }
+  const step = error.step === undefined ? '' : `${error.step}: `
+  output.err(`${paint(output, 'red', 'tcolima:')} ${step}${error.message}\n`)
+  if (error.log && error.log.lines.length > 0) {
+    output.err(`  the last lines of ${error.log.path}:\n`)
+    for (const line of error.log.lines) output.err(paint(output, 'dim', `    ${printable(line)}`) + '\n')
+  }
+  if (error.hint !== undefined) output.err(`${paint(output, 'yellow', 'hint:')} ${error.hint}\n`)
+  return exitCodeOf(error.code)
+}
+
+/** A warning, in one line and its hint. */
+export function renderWarning(output: Output, text: string, hint?: string): void {
+  if (output.json) jsonLine(output, { type: 'warning', time: new Date().toISOString(), text, hint })
+  else {
+    output.err(`${paint(output, 'yellow', 'warning:')} ${text}\n`)
+    if (hint !== undefined) output.err(`  ${hint}\n`)
+  }
+}
+
+/** A line of a guest's console without what would move the reader's cursor. */
+export function printable(line: string): string {
+  // eslint-disable-next-line no-control-regex -- these are what is taken away
+  return line.replaceAll(/\u001b\[[0-9;?!]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
+}

@@ -1,0 +1,108 @@
+import { readFileSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { writeFileAtomic } from '../../host/files.ts'
+import { messageOf } from '../../host/errors.ts'
+import { findProgram } from '../../host/programs.ts'
+import { run as runProgram } from '../../host/run.ts'
+
+/** What the host's docker client is to do with an instance. */
+export interface ContextInput {
+  /** The context's name. */
+  name: string
+  /** The instance's folder: the context that was active before is remembered there. */
+  folder: string
+  env: NodeJS.ProcessEnv
+  run?: typeof runProgram
+}
+
+/** How it went: a word for the step, and what the user should know. */
+export interface ContextResult {
+  detail: string
+  warning?: { text: string; hint: string }
+}
+
+const memoryName = 'docker-context.json'
+
+/** Makes the context for a socket, and the active one when `activate`. Never throws: the machine runs all the same. */
+export async function showContext(
+  input: ContextInput & { socket: string; activate: boolean },
+): Promise<ContextResult> {
+  const { name, socket, activate, env, folder, run = runProgram } = input
+  const host = `unix://${socket}`
+  const byHand = `export DOCKER_HOST=${host}`
+  if (findProgram('docker', env.PATH ?? '') === undefined) {
+    return {
+      detail: 'none',
+      warning: { text: 'there is no docker client on this host', hint: `Install one; others need: ${byHand}` },
+    }
+  }
+  try {
+    const exists = (await contexts(run)).includes(name)
+    const docker = ['--description', 'tcolima', '--docker', `host=${host}`]
+    await run('docker', ['context', exists ? 'update' : 'create', ...docker, name])
+    if (!activate) return { detail: `${name}, not active` }
+    const before = await activeContext(run)
+    if (before !== name) {
+      await writeFileAtomic(path.join(folder, memoryName), `${JSON.stringify({ before })}\n`)
+      await run('docker', ['context', 'use', name], withoutHost)
+    }
+  } catch (error) {
+    return {
+      detail: 'not made',
+      warning: { text: `the docker context could not be made: ${messageOf(error)}`, hint: byHand },
+    }
+  }
+  if (env.DOCKER_HOST || env.DOCKER_CONTEXT) {
+    const variable = env.DOCKER_HOST ? 'DOCKER_HOST' : 'DOCKER_CONTEXT'
+    return {
+      detail: name,
+      warning: { text: `${variable} is set and hides the docker context ${name}`, hint: `unset ${variable}` },
+    }
+  }
+  return { detail: name }
+}
+
+/** Goes back to the context that was active before, when the instance's is still the active one. Never throws. */
+export async function leaveContext(input: ContextInput): Promise<void> {
+  const { name, env, folder, run = runProgram } = input
+  if (findProgram('docker', env.PATH ?? '') === undefined) return
+  try {
+    if ((await activeContext(run)) !== name) return
+    const before = rememberedContext(folder)
+    const there = before !== undefined && (await contexts(run)).includes(before)
+    await run('docker', ['context', 'use', there ? before : 'default'], withoutHost)
+  } catch {
+    // A client that does not work has no context to leave.
+  } finally {
+    rmSync(path.join(folder, memoryName), { force: true })
+  }
+}
+
+/** Leaves the context and removes it. Never throws. */
+export async function removeContext(input: ContextInput): Promise<void> {
+  await leaveContext(input)
+  const { name, env, run = runProgram } = input
+  if (findProgram('docker', env.PATH ?? '') === undefined) return
+  await run('docker', ['context', 'rm', '--force', name], { allow: 'any' }).catch(() => undefined)
+}
+
+// With these set the client shows and changes nothing but them.
+const withoutHost = { env: { DOCKER_HOST: undefined, DOCKER_CONTEXT: undefined } }
+
+async function contexts(run: typeof runProgram): Promise<string[]> {
+  const { stdout } = await run('docker', ['context', 'ls', '-q'], withoutHost)
+  return stdout.split('\n').map((line) => line.trim())
+}
+
+async function activeContext(run: typeof runProgram): Promise<string> {
+  return (await run('docker', ['context', 'show'], withoutHost)).stdout.trim()
+}
+
+function rememberedContext(folder: string): string | undefined {
+  try {
+    const { before } = JSON.parse(readFileSync(path.join(folder, memoryName), 'utf8')) as { before?: unknown }
+    return typeof before === 'string' ? before : undefined
+  } catch {
+    return undefined
+  }
+}
