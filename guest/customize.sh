@@ -54,6 +54,10 @@ done
 rm -rf "$work"
 cp "/boot/vmlinuz-$kernel" /boot/tcolima-kernel
 
+# Builds with the fix for CVE-2026-47187 refuse links with an absolute target or `..`, which every node_modules/.bin
+# has; the links lead nowhere but to the guest's own files. Builds without it do not start with an unknown option.
+sshfs --help 2>&1 | grep -o 'no_contain_symlinks' | head -n 1 >/usr/lib/tcolima/sshfs-options || true
+
 # The names that a guest user must not take.
 cut -d: -f1 /etc/passwd /etc/group | sort -u >/usr/lib/tcolima/names
 

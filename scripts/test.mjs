@@ -32,7 +32,9 @@ function installTestPackages() {
   const missing = missingPackages()
   if (missing.length === 0) return true
   if (!existsSync('/usr/bin/apt-get')) {
-    process.stderr.write(`The tests need these programs: ${missing.join(', ')}. Install them and try again.\n`)
+    process.stderr.write(
+      `The tests need these programs: ${missing.join(', ')}. Install them and try again.\n`,
+    )
     return false
   }
   const root = process.getuid?.() === 0
@@ -54,10 +56,17 @@ try {
   if (filters.length === 0) ok = run('npm', ['run', '--silent', 'check']) && ok
   ok = run(process.execPath, ['scripts/build.mjs']) && ok
   ok = installTestPackages() && ok
-  const vitest = [path.join('node_modules', 'vitest', 'vitest.mjs'), 'run', '--reporter=default', '--reporter=json']
+  const vitest = [
+    path.join('node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+  ]
   ok = run(process.execPath, [...vitest, `--outputFile.json=${report}`, ...filters]) && ok
   if (existsSync(report)) {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, 'utf8'))
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+      readFileSync(report, 'utf8'),
+    )
     counts = { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests + numTodoTests }
   }
 } finally {

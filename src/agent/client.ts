@@ -40,7 +40,10 @@ export async function callAgent<M extends AgentMethod>(
       limitMs === undefined
         ? undefined
         : setTimeout(
-            () => finish(() => reject(new TcolimaError('failed', `the agent did not answer within ${limitMs / 1000} s`))),
+            () =>
+              finish(() =>
+                reject(new TcolimaError('failed', `the agent did not answer within ${limitMs / 1000} s`)),
+              ),
             limitMs,
           )
     signal?.addEventListener('abort', abort, { once: true })

@@ -46,7 +46,10 @@ export class FrameReader {
       const length = this.#rest.readUInt32BE(1)
       if (length > longestFrame) throw new Error(`a frame of ${length} bytes`)
       if (this.#rest.length < headerBytes + length) break
-      frames.push({ kind: this.#rest.readUInt8(0), body: this.#rest.subarray(headerBytes, headerBytes + length) })
+      frames.push({
+        kind: this.#rest.readUInt8(0),
+        body: this.#rest.subarray(headerBytes, headerBytes + length),
+      })
       this.#rest = this.#rest.subarray(headerBytes + length)
     }
     return frames

@@ -47,7 +47,7 @@ export class GuestState {
         this.#waiting.delete(look)
         signal.removeEventListener('abort', abort)
         if (error === undefined) resolve()
-        else reject(error instanceof Error ? error : new Error(String(error)))
+        else reject(TcolimaError.from(error))
       }
       const look = () => {
         try {

@@ -13,7 +13,11 @@ export interface HostSockets {
 }
 
 /** Listens on a socket in the instance folder for each one of the engine. Throws `failed` when it cannot. */
-export async function openHostSockets(context: AgentContext, machine: Machine, engine: Engine): Promise<HostSockets> {
+export async function openHostSockets(
+  context: AgentContext,
+  machine: Machine,
+  engine: Engine,
+): Promise<HostSockets> {
   const { paths, host } = context
   const open: { forward: Forward; file: string }[] = []
   const result: Record<string, string> = {}

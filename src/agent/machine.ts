@@ -79,6 +79,8 @@ export class Machine {
       if (message.type === 'mount') log(`mount ${message.index}: ${message.state} ${message.detail}`.trim())
     })
     qmp.on('event', ({ event, data }) => {
+      const mount = /^port-mount(\d+)$/.exec(String(data?.id))
+      if (event === 'VSERPORT_CHANGE' && mount && data?.open === false) this.#mounts.reset(Number(mount[1]))
       if (event !== 'RTC_CHANGE') log(`QEMU: ${event} ${data ? JSON.stringify(data) : ''}`.trim())
     })
   }

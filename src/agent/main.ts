@@ -53,7 +53,10 @@ async function serve(context: AgentContext, lock: Lock): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       log(`${signal}: letting go`)
-      void supervisor.release().finally(() => end(0))
+      void supervisor
+        .release()
+        .catch((error: unknown) => log(messageOf(error)))
+        .then(() => end(0))
     })
   }
   // The terminal of the command that started this agent is not ours.

@@ -10,7 +10,7 @@ const pauseMs = 200
 /** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
 export class MountServers {
   readonly #stop = new AbortController()
-  readonly #sessions = new Set<SftpSession>()
+  readonly #sessions = new Map<number, SftpSession>()
   readonly #loops: Promise<void>[]
 
   /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
@@ -21,17 +21,28 @@ export class MountServers {
       const socket = sockets[index]
       if (socket === undefined) return
       const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
-      await this.#serve(mount, socket, nameLock, tell)
+      await this.#serve(index, mount, socket, nameLock, tell)
     })
+  }
+
+  /** The guest's end of a port was closed: its sshfs is gone, and the next one starts with a new session. */
+  reset(index: number): void {
+    this.#sessions.get(index)?.reset()
   }
 
   async close(): Promise<void> {
     this.#stop.abort()
-    await Promise.all([...this.#sessions].map((session) => session.close()))
+    await Promise.all([...this.#sessions.values()].map((session) => session.close()))
     await Promise.all(this.#loops)
   }
 
-  async #serve(mount: MountSpec, path: string, nameLock: FifoLock, log: (line: string) => void): Promise<void> {
+  async #serve(
+    index: number,
+    mount: MountSpec,
+    path: string,
+    nameLock: FifoLock,
+    log: (line: string) => void,
+  ): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
       const socket = await connected(path)
@@ -42,9 +53,9 @@ export class MountServers {
         return
       }
       const session = serveSftp(socket, { root: mount.location, writable: mount.writable, log, nameLock })
-      this.#sessions.add(session)
+      this.#sessions.set(index, session)
       await session.closed
-      this.#sessions.delete(session)
+      this.#sessions.delete(index)
       socket.destroy()
       await delay(pauseMs, signal)
     }
@@ -53,7 +64,7 @@ export class MountServers {
 
 async function connected(path: string): Promise<Socket | undefined> {
   return await new Promise<Socket | undefined>((resolve) => {
-    const socket = connect({ path })
+    const socket = connect({ path, allowHalfOpen: true })
     socket.once('connect', () => resolve(socket))
     socket.once('error', () => resolve(undefined))
   })

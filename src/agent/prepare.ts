@@ -53,7 +53,13 @@ export async function prepare(
     const guestFolder = path.join(installationFolder(), 'guest')
     const recipe = recipeFor(config.arch, engineNamed(config.runtime).packages, guestFolder, params.mirror)
     const root = host.uid === 0
-    const made = await ensureImage(recipe, { imagesFolder: homePaths(home).images, guestFolder, root, signal, note })
+    const made = await ensureImage(recipe, {
+      imagesFolder: homePaths(home).images,
+      guestFolder,
+      root,
+      signal,
+      note,
+    })
     detail(made.built ? 'Debian 13, built here' : 'Debian 13')
     return made
   })
@@ -76,13 +82,21 @@ export async function prepare(
       key: `${release()} ${bootId(host.platform)} ${program} ${facts.version}`,
       memory: homePaths(home).accelerators,
       prove: (name) =>
-        proveAccelerator(name, { program, arch: config.arch, kernel: image.kernel, initrd: image.initrd, signal }),
+        proveAccelerator(name, {
+          program,
+          arch: config.arch,
+          kernel: image.kernel,
+          initrd: image.initrd,
+          signal,
+        }),
     })
     if (choice.warning) report({ type: 'warning', ...choice.warning })
     detail(choice.accelerator)
     return choice.accelerator
   })
 
-  const record = await runStep(report, 'disks', () => ensureInstance({ paths, config, image, host, signal }, existing))
+  const record = await runStep(report, 'disks', () =>
+    ensureInstance({ paths, config, image, host, signal }, existing),
+  )
   return { record, image, accelerator, facts }
 }

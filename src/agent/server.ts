@@ -15,7 +15,11 @@ export interface AgentServer {
 }
 
 /** Answers requests on a Unix socket (see api.ts) out of a supervisor. The caller listens and closes. */
-export function agentServer(supervisor: Supervisor, log: (line: string) => void, onClientGone: () => void): AgentServer {
+export function agentServer(
+  supervisor: Supervisor,
+  log: (line: string) => void,
+  onClientGone: () => void,
+): AgentServer {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -79,7 +83,10 @@ async function answer(socket: Socket, line: string, rest: Buffer, supervisor: Su
       return
     }
     default:
-      throw new TcolimaError('usage', `the agent knows no request ${String((request as { method: unknown }).method)}`)
+      throw new TcolimaError(
+        'usage',
+        `the agent knows no request ${String((request as { method: unknown }).method)}`,
+      )
   }
   socket.end()
 }

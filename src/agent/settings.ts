@@ -9,9 +9,13 @@ export function refuseOtherSettings(running: Config, wanted: Config): void {
     (key) => key !== 'activate' && !isDeepStrictEqual(plain(running[key]), plain(wanted[key])),
   )
   if (differ.length === 0) return
-  throw new TcolimaError('failed', `it is running, and these settings change only at a start: ${differ.join(', ')}`, {
-    hint: 'Nothing was changed. Use `tcolima restart` with the same flags.',
-  })
+  throw new TcolimaError(
+    'failed',
+    `it is running, and these settings change only at a start: ${differ.join(', ')}`,
+    {
+      hint: 'Nothing was changed. Use `tcolima restart` with the same flags.',
+    },
+  )
 }
 
 // The running ones went through JSON.

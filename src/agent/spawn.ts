@@ -25,7 +25,12 @@ export function agentSocket(paths: InstancePaths, host: Pick<Host, 'platform'>):
  * Gives the socket of the instance's agent; starts one, detached from this terminal, when there is none. Throws `failed`
  * with the agent's last words when it does not come, `busy` when another command keeps the instance for long.
  */
-export async function ensureAgent(home: string, paths: InstancePaths, host: Host, signal?: AbortSignal): Promise<string> {
+export async function ensureAgent(
+  home: string,
+  paths: InstancePaths,
+  host: Host,
+  signal?: AbortSignal,
+): Promise<string> {
   if (await isSocketAlive(agentSocket(paths, host))) return agentSocket(paths, host)
   await ensureDir(home)
   await ensureDir(paths.folder)
@@ -54,12 +59,16 @@ export async function ensureAgent(home: string, paths: InstancePaths, host: Host
     if (exit !== undefined && exit !== busyCode) throw silent('the agent could not start', paths)
     if (performance.now() > until) {
       if (exit !== busyCode) throw silent(`the agent did not answer within ${limitMs / 1000} s`, paths)
-      throw new TcolimaError('busy', `another command works on ${paths.profile}`, { hint: 'Try again when it is done.' })
+      throw new TcolimaError('busy', `another command works on ${paths.profile}`, {
+        hint: 'Try again when it is done.',
+      })
     }
     await delay(lookMs, signal)
   }
 }
 
 function silent(message: string, paths: InstancePaths): TcolimaError {
-  return new TcolimaError('failed', message, { log: { path: paths.agentLog, lines: lastLines(paths.agentLog, 10) } })
+  return new TcolimaError('failed', message, {
+    log: { path: paths.agentLog, lines: lastLines(paths.agentLog, 10) },
+  })
 }

@@ -85,7 +85,8 @@ export class Supervisor {
     const leave = () => {
       starting.listeners.delete(report)
       starting.clients--
-      if (starting.clients === 0) starting.abort.abort(new TcolimaError('cancelled', 'the start was cancelled'))
+      if (starting.clients === 0)
+        starting.abort.abort(new TcolimaError('cancelled', 'the start was cancelled'))
     }
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })
@@ -131,6 +132,11 @@ export class Supervisor {
     await this.#running?.machine.close()
   }
 
+  /** Through a call: the compiler takes it for unset after `#open` in the same function. */
+  #current(): Running | undefined {
+    return this.#running
+  }
+
   #phase(): AgentStatus['phase'] {
     if (this.#stopping) return 'stopping'
     if (this.#starting) return 'starting'
@@ -166,7 +172,7 @@ export class Supervisor {
         log(`QEMU ${qemu.id.pid} started (${prepared.accelerator})`)
         await this.#open(prepared.record, state, qemu, signal)
       }
-      const running = this.#running as Running | undefined
+      const running = this.#current()
       if (!running) throw new TcolimaError('failed', 'the machine is gone')
       const engine = engineNamed(running.state.config.runtime)
       const socket = running.sockets.paths[engine.sockets[0]?.name ?? ''] ?? ''
@@ -185,7 +191,12 @@ export class Supervisor {
   }
 
   /** Takes up the services of a QEMU; when that fails, QEMU is ended. */
-  async #open(record: InstanceRecord, state: InstanceState, qemu: QemuProcess, signal: AbortSignal): Promise<void> {
+  async #open(
+    record: InstanceRecord,
+    state: InstanceState,
+    qemu: QemuProcess,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { paths, log, home } = this.#context
     const { private: privateKey } = await userKey(homePaths(home).keys)
     let machine: Machine

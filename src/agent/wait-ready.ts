@@ -29,14 +29,17 @@ export async function waitReady(input: ReadyInput): Promise<void> {
   const { machine, state, paths, engine, report, signal } = input
   const { guest } = machine
   const fail = (what: string) => {
-    throw new TcolimaError('failed', what, { log: { path: paths.serialLog, lines: lastLines(paths.serialLog, 15) } })
+    throw new TcolimaError('failed', what, {
+      log: { path: paths.serialLog, lines: lastLines(paths.serialLog, 15) },
+    })
   }
   const withLog = async (work: Promise<void>) => {
     try {
       await work
     } catch (thrown) {
       const error = TcolimaError.from(thrown)
-      if (error.code !== 'cancelled') error.log ??= { path: paths.serialLog, lines: lastLines(paths.serialLog, 15) }
+      if (error.code !== 'cancelled')
+        error.log ??= { path: paths.serialLog, lines: lastLines(paths.serialLog, 15) }
       throw error
     }
   }
@@ -113,7 +116,9 @@ async function ping(socketPath: string, signal: AbortSignal): Promise<void> {
       reject(
         signal.aborted
           ? TcolimaError.from(signal.reason)
-          : new TcolimaError('failed', `the engine does not answer on ${socketPath}: ${error.message}`, { cause: error }),
+          : new TcolimaError('failed', `the engine does not answer on ${socketPath}: ${error.message}`, {
+              cause: error,
+            }),
       ),
     )
     asked.end()

@@ -9,7 +9,11 @@ const settings: Flag[] = [
   { flags: '-d, --disk <GiB>', summary: 'size of the data disk in GiB' },
   { flags: '-a, --arch <name>', summary: 'processor architecture: host, x86_64, aarch64' },
   { flags: '-r, --runtime <name>', summary: 'container engine: docker' },
-  { flags: '-V, --mount <DIR[:TARGET][:w]>', summary: 'folder to mount, `:w` writable; none for no mounts', list: true },
+  {
+    flags: '-V, --mount <DIR[:TARGET][:w]>',
+    summary: 'folder to mount, `:w` writable; none for no mounts',
+    list: true,
+  },
   { flags: '--accel <name>', summary: 'accelerator: auto, kvm, hvf, tcg' },
   { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
   { flags: '--hostname <name>', summary: 'name of the guest' },
@@ -28,7 +32,11 @@ export const commands: Command[] = [
     summary: 'make the machine when it is new, boot it, wait until its engine answers',
     args: '[profile]',
     flags: settings,
-    examples: ['tcolima start --cpus 6 --memory 12', 'tcolima start work --mount ~/src:w', 'tcolima start --edit'],
+    examples: [
+      'tcolima start --cpus 6 --memory 12',
+      'tcolima start work --mount ~/src:w',
+      'tcolima start --edit',
+    ],
     load: () => import('./commands/start.ts'),
   },
   {
@@ -53,7 +61,11 @@ export const commands: Command[] = [
     group: 'Machine',
     summary: 'remove the machine; its data disk stays unless --data',
     args: '[profile]',
-    flags: [force('do not ask'), { flags: '--data', summary: 'remove images, containers and volumes too' }, json],
+    flags: [
+      force('do not ask'),
+      { flags: '--data', summary: 'remove images, containers and volumes too' },
+      json,
+    ],
     load: () => import('./commands/delete.ts'),
   },
   {

@@ -19,7 +19,9 @@ export async function editConfig(context: CommandContext, paths: InstancePaths):
   const folder = mkdtempSync(path.join(tmpdir(), 'tcolima-edit-'))
   const copy = path.join(folder, 'tcolima.yaml')
   try {
-    writeFileSync(copy, existsSync(paths.config) ? readFileSync(paths.config) : configTemplate(), { mode: 0o600 })
+    writeFileSync(copy, existsSync(paths.config) ? readFileSync(paths.config) : configTemplate(), {
+      mode: 0o600,
+    })
     for (;;) {
       openEditor(copy, context.host.env)
       const text = readFileSync(copy, 'utf8')
@@ -29,7 +31,7 @@ export async function editConfig(context: CommandContext, paths: InstancePaths):
         parseConfig(text, copy, {}, { home, cwd: workingFolder(), arch, cpus, totalMemory })
       } catch (error) {
         context.output.err(`${messageOf(error)}\n`)
-        if (process.stdin.isTTY === true && (await confirm('Edit again?'))) continue
+        if (process.stdin.isTTY && (await confirm('Edit again?'))) continue
         throw error
       }
       await ensureDir(paths.folder)

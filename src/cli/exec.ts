@@ -17,7 +17,9 @@ export async function attachExec(open: { socket: Socket; head: Buffer }, raw: bo
   const { stdin, stdout, stderr } = process
   const frames = new FrameReader()
   const resize = () => {
-    socket.write(encodeFrame(frameKind.resize, JSON.stringify({ rows: stdout.rows, columns: stdout.columns })))
+    socket.write(
+      encodeFrame(frameKind.resize, JSON.stringify({ rows: stdout.rows, columns: stdout.columns })),
+    )
   }
   const pass = (signal: NodeJS.Signals) => {
     socket.write(encodeFrame(frameKind.signal, signal.replace(/^SIG/, '')))

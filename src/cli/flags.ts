@@ -38,5 +38,5 @@ function onOrOff(flag: string, value: unknown): boolean | undefined {
   if (value === undefined || typeof value === 'boolean') return value
   if (value === 'true') return true
   if (value === 'false') return false
-  throw new TcolimaError('usage', `${flag} takes true or false, not ${String(value)}`)
+  throw new TcolimaError('usage', `${flag} takes true or false, not ${JSON.stringify(value)}`)
 }

@@ -20,7 +20,10 @@ export async function main(words: string[]): Promise<number> {
     .enablePositionalOptions()
     .exitOverride()
     .showSuggestionAfterError()
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or config, 3 not running or not found.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage or config, 3 not running or not found.',
+    )
   addGlobals(program)
   for (const command of commands) {
     addCommand(program, command, async (context) => {
@@ -54,7 +57,11 @@ function addGlobals(command: Commander): void {
   command.addOption(new Option('--no-color', 'no colours (also NO_COLOR)'))
 }
 
-function addCommand(program: Commander, command: Command, run: (context: CommandContext) => Promise<void>): void {
+function addCommand(
+  program: Commander,
+  command: Command,
+  run: (context: CommandContext) => Promise<void>,
+): void {
   const sub = program
     .command(command.name)
     .aliases(command.aliases ?? [])
@@ -67,14 +74,16 @@ function addCommand(program: Commander, command: Command, run: (context: Command
   for (const flag of command.flags ?? []) {
     const add = (flags: string, hidden: boolean) => {
       const option = new Option(flags, flag.summary).hideHelp(hidden)
-      if (flag.list) option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+      if (flag.list)
+        option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
       sub.addOption(option)
     }
     add(flag.flags, false)
     for (const spelling of flag.hidden ?? []) add(spelling, true)
   }
   addGlobals(sub)
-  if (command.examples) sub.addHelpText('after', `\nExamples:\n${command.examples.map((each) => `  ${each}\n`).join('')}`)
+  if (command.examples)
+    sub.addHelpText('after', `\nExamples:\n${command.examples.map((each) => `  ${each}\n`).join('')}`)
   sub.action(async (...args: unknown[]) => {
     const flags = { ...program.opts(), ...sub.opts() } as Record<string, unknown>
     const positional = sub.args
@@ -82,7 +91,11 @@ function addCommand(program: Commander, command: Command, run: (context: Command
     // `ssh -- command` and `ssh -p work -- command`: what stands behind `--` is never a profile.
     const separator = args.length > 0 ? behindSeparator(program, positional) : positional.length
     const named = takesProfile && separator > 0 ? positional[0] : undefined
-    if (named !== undefined && typeof flags.profile === 'string' && profileName(flags.profile) !== profileName(named)) {
+    if (
+      named !== undefined &&
+      typeof flags.profile === 'string' &&
+      profileName(flags.profile) !== profileName(named)
+    ) {
       throw new TcolimaError('usage', `two profiles are named: ${flags.profile} and ${named}`)
     }
     const host = currentHost()
@@ -90,7 +103,9 @@ function addCommand(program: Commander, command: Command, run: (context: Command
     await run({
       host,
       home: tcolimaHome(process.env, homedir()),
-      profile: profileName(named ?? (flags.profile as string | undefined) ?? process.env.TCOLIMA_PROFILE ?? ''),
+      profile: profileName(
+        named ?? (flags.profile as string | undefined) ?? process.env.TCOLIMA_PROFILE ?? '',
+      ),
       flags,
       rest: named === undefined ? positional : positional.slice(1),
       output,

@@ -107,7 +107,7 @@ async function checkSpace(home: string, system: HostSystem): Promise<Check> {
 function checkSocket(dir: string, name: string, host: Host): Check {
   const label = `socket ${name}`
   try {
-    const place = socketPath(dir, name, host.platform, host.uid, host.env.XDG_RUNTIME_DIR)
+    const place = socketPath(dir, name, host.platform, host.uid)
     const note = place.link
       ? `${place.link} is too long for a socket: it lies at ${place.path}, with a link`
       : place.path

@@ -15,11 +15,6 @@ export interface SocketPath {
 // sizeof(sockaddr_un.sun_path), less the NUL that ends it.
 const usableBytes = { darwin: 104 - 1, linux: 108 - 1 }
 
-/** The longest socket path in bytes the platform takes. */
-export function socketPathLimit(platform: 'linux' | 'darwin'): number {
-  return usableBytes[platform]
-}
-
 /** Whether a path fits into a socket address; paths count in bytes, not in characters. */
 export function fitsSocket(file: string, platform: 'linux' | 'darwin'): boolean {
   return Buffer.byteLength(file) <= usableBytes[platform]
@@ -27,28 +22,19 @@ export function fitsSocket(file: string, platform: 'linux' | 'darwin'): boolean 
 
 /**
  * Decides where the socket `name` of an instance folder lies: in the folder when the path fits, else in a short folder
- * of the user (`<runtimeDir>/tcolima` when that fits, else `/tmp/tcolima-<uid>`), under a name no other folder gives.
- * Pure: the same arguments, the same answer. `runtimeDir` is `$XDG_RUNTIME_DIR`.
+ * of the user, `/tmp/tcolima-<uid>`, under a name no other folder gives. Not below `$XDG_RUNTIME_DIR`, which goes with the
+ * user's last login session while a machine lives on. Pure: the same arguments, the same answer.
  */
-export function socketPath(
-  dir: string,
-  name: string,
-  platform: 'linux' | 'darwin',
-  uid: number,
-  runtimeDir?: string,
-): SocketPath {
+export function socketPath(dir: string, name: string, platform: 'linux' | 'darwin', uid: number): SocketPath {
   const absolute = path.resolve(dir)
   const long = path.join(absolute, name)
   if (fitsSocket(long, platform)) return { path: long }
-  // Not $XDG_RUNTIME_DIR first: it goes with the user's last login session, and a machine outlives that.
-  const folders = [`/tmp/tcolima-${uid}`]
+  const folder = `/tmp/tcolima-${uid}`
   // The name that says what it is, else (a very long name) one that only tells it apart.
   const names = [`${hash(absolute)}-${name}`, hash(`${absolute}\0${name}`)]
-  for (const folder of folders) {
-    for (const short of names) {
-      const candidate = path.join(folder, short)
-      if (fitsSocket(candidate, platform)) return { path: candidate, link: long }
-    }
+  for (const short of names) {
+    const candidate = path.join(folder, short)
+    if (fitsSocket(candidate, platform)) return { path: candidate, link: long }
   }
   throw new TcolimaError('host', `no short enough folder for the socket ${long}`) // A 20-digit uid would not do.
 }
@@ -57,8 +43,6 @@ export function socketPath(
 export interface SocketOwner {
   platform: 'linux' | 'darwin'
   uid: number
-  /** `$XDG_RUNTIME_DIR`, when set. */
-  runtimeDir?: string | undefined
 }
 
 /**
@@ -66,9 +50,7 @@ export interface SocketOwner {
  * path. The caller binds `path` afterwards. Throws `host` when someone else could reach the short folder.
  */
 export async function prepareSocketPath(dir: string, name: string, owner: SocketOwner): Promise<SocketPath> {
-  // `sudo` and cron often keep the variable of a session whose folder is gone or belongs to another user.
-  const usable = owner.runtimeDir && (await isOwnFolder(owner.runtimeDir, owner.uid))
-  const result = socketPath(dir, name, owner.platform, owner.uid, usable ? owner.runtimeDir : undefined)
+  const result = socketPath(dir, name, owner.platform, owner.uid)
   if (result.link === undefined) return result
   await ensurePrivateDir(path.dirname(result.path), owner.uid)
   const temporary = `${result.link}.${randomBytes(4).toString('hex')}`
@@ -88,8 +70,7 @@ export async function removeSocket(file: string, platform: 'linux' | 'darwin'): 
 }
 
 /**
- * The path to connect to for a socket at `file`: itself when it fits, else where the link there leads (the process that
- * made it may have had another `$XDG_RUNTIME_DIR`). Gives `file` when there is no such link. Synchronous.
+ * The path to connect to for a socket at `file`: itself when it fits, else where the link there leads . Gives `file` when there is no such link. Synchronous.
  */
 export function connectablePath(file: string, platform: 'linux' | 'darwin'): string {
   if (fitsSocket(file, platform)) return file

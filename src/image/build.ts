@@ -33,7 +33,10 @@ const neededBytes = 3 * 2 ** 30
  *
  * Throws `host` without space or tools, `failed` with the last lines of the build log, `cancelled` on abort.
  */
-export async function ensureImage(recipe: Recipe, options: BuildOptions): Promise<Image & { built: boolean }> {
+export async function ensureImage(
+  recipe: Recipe,
+  options: BuildOptions,
+): Promise<Image & { built: boolean }> {
   const { imagesFolder, signal } = options
   const digest = recipeDigest(recipe)
   const existing = await findImage(imagesFolder, digest)
@@ -79,11 +82,18 @@ async function buildImage(recipe: Recipe, digest: string, options: BuildOptions)
   try {
     const overlay = path.join(work, 'overlay.tar')
     const tree = path.join(work, 'root.tar')
-    await run('tar', ['-C', path.join(guestFolder, 'rootfs'), '--owner=0', '--group=0', '-cf', overlay, '.'], {
-      signal,
-    })
+    await run(
+      'tar',
+      ['-C', path.join(guestFolder, 'rootfs'), '--owner=0', '--group=0', '-cf', overlay, '.'],
+      {
+        signal,
+      },
+    )
     const customize = path.join(guestFolder, 'customize.sh')
-    await run('mmdebstrap', mmdebstrapArguments(recipe, { overlay, customize, target: tree, root }), { signal, onLine })
+    await run('mmdebstrap', mmdebstrapArguments(recipe, { overlay, customize, target: tree, root }), {
+      signal,
+      onLine,
+    })
     note('making the file system')
     const [shell, ...args] = ext4Script(work, root)
     await run(shell, args, { signal, onLine, env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` } })

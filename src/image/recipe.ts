@@ -57,7 +57,10 @@ export function recipeFor(
 /** The name of an image: the digest of its recipe, 16 hexadecimal digits. The mirror does not change what is in it. */
 export function recipeDigest(recipe: Recipe): string {
   const { suite, arch, packages, files } = recipe
-  return createHash('sha256').update(JSON.stringify({ suite, arch, packages, files })).digest('hex').slice(0, 16)
+  return createHash('sha256')
+    .update(JSON.stringify({ suite, arch, packages, files }))
+    .digest('hex')
+    .slice(0, 16)
 }
 
 function digestsBelow(folder: string): Record<string, string> {

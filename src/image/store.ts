@@ -69,7 +69,9 @@ export async function findImage(imagesFolder: string, digest: string): Promise<I
 
 /** Writes the record of the parts in `folder`, which makes them an image. Reads all of them for their digests. */
 export async function recordImage(folder: string, digest: string, names: string[]): Promise<void> {
-  const entries = await Promise.all(parts.map(async (part) => [part, await recordPart(path.join(folder, part))]))
+  const entries = await Promise.all(
+    parts.map(async (part) => [part, await recordPart(path.join(folder, part))]),
+  )
   const record: ImageRecord = { version: 1, digest, names, parts: Object.fromEntries(entries) }
   await writeFileAtomic(path.join(folder, recordFile), `${JSON.stringify(record, undefined, 2)}\n`, 0o644)
 }

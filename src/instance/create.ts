@@ -29,7 +29,10 @@ export interface CreateInput {
  * Makes what an instance needs and does not have yet: host key, record, disks. An interrupted call leaves nothing that
  * the next one takes for whole. Throws `config` when the data disk would have to shrink.
  */
-export async function ensureInstance(input: CreateInput, existing: InstanceRecord | undefined): Promise<InstanceRecord> {
+export async function ensureInstance(
+  input: CreateInput,
+  existing: InstanceRecord | undefined,
+): Promise<InstanceRecord> {
   const { paths, image, host, config } = input
   await ensureDataDisk(input)
   if (existing && existing.imageSha256 === image.sha256 && existsSync(paths.rootDisk)) return existing
@@ -45,7 +48,9 @@ export async function ensureInstance(input: CreateInput, existing: InstanceRecor
     imageSha256: image.sha256,
     user: guestUser(host, image.names),
     // Locally administered, unicast; QEMU's own prefix (docs of `-device virtio-net-pci,mac=`).
-    mac: existing?.mac ?? `52:54:00:${[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`,
+    mac:
+      existing?.mac ??
+      `52:54:00:${[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`,
     hostKey: await ensureHostKey(paths),
     created: existing?.created ?? new Date().toISOString(),
   }

@@ -52,7 +52,12 @@ export function instancePaths(home: string, profile: string): InstancePaths {
 }
 
 /** Where everything shared by all instances of a home lies. */
-export function homePaths(home: string): { images: string; keys: string; accelerators: string; packageLog: string } {
+export function homePaths(home: string): {
+  images: string
+  keys: string
+  accelerators: string
+  packageLog: string
+} {
   return {
     images: path.join(home, '_images'),
     keys: path.join(home, '_keys'),

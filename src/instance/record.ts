@@ -25,9 +25,13 @@ export function readRecord(file: string): InstanceRecord | undefined {
   const record = readJson(file) as InstanceRecord | undefined
   if (record === undefined) return undefined
   if (record.version !== 1) {
-    throw new TcolimaError('failed', `${file} was written by another version of tcolima (format ${record.version})`, {
-      hint: 'Use the tcolima that made this instance, or make the instance anew with `tcolima delete` and `start`.',
-    })
+    throw new TcolimaError(
+      'failed',
+      `${file} was written by another version of tcolima (format ${String(record.version)})`,
+      {
+        hint: 'Use the tcolima that made this instance, or make the instance anew with `tcolima delete` and `start`.',
+      },
+    )
   }
   return record
 }

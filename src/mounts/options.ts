@@ -4,15 +4,13 @@ export interface SshfsMount {
   /** The guest user whose the files shall be. */
   uid: number
   gid: number
-  /** What the guest's `sshfs --help` prints: for options that only some builds know, and others refuse. */
-  help?: string | undefined
 }
 
 /**
  * The options of the guest's sshfs (3.7.3) for a mount, to be joined with commas behind `-o`; the source is `:/`.
  * sshfs must run as root, since `allow_other` and a foreign uid need it.
  */
-export function sshfsOptions({ writable, uid, gid, help = '' }: SshfsMount): string[] {
+export function sshfsOptions({ writable, uid, gid }: SshfsMount): string[] {
   const options = [
     // The SFTP stream is stdin and stdout. Newer versions say `passive`, all know this name.
     'slave',
@@ -38,9 +36,6 @@ export function sshfsOptions({ writable, uid, gid, help = '' }: SshfsMount): str
   ]
   // Not here: `kernel_cache` and `auto_cache` (host edits unseen: times are whole seconds), `reconnect` and
   // `max_conns` (both need a command that makes a new connection), `big_writes` (gone since FUSE 3: always on).
-
-  // Builds with the fix for CVE-2026-47187 refuse links with an absolute target or `..`, which every node_modules/.bin
-  // has; the links lead nowhere but to the guest's own files. Builds without it do not start with an unknown option.
-  if (help.includes('no_contain_symlinks')) options.push('no_contain_symlinks')
+  // Nor `no_contain_symlinks`, which only some builds know: the guest adds it (guest/customize.sh).
   return options
 }

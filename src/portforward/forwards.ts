@@ -57,7 +57,9 @@ export class Forwards {
     return [...this.#entries.values()]
       .map(
         ({ planned, close, reason }): ForwardStatus =>
-          close ? { ...planned, state: 'active' } : { ...planned, state: 'failed', reason: reason ?? 'not yet tried' },
+          close
+            ? { ...planned, state: 'active' }
+            : { ...planned, state: 'failed', reason: reason ?? 'not yet tried' },
       )
       .sort((a, b) => a.hostPort - b.hostPort)
   }

@@ -37,7 +37,11 @@ export async function addHostfwd(
 }
 
 /** Removes a rule; one that is not there is no error. */
-export async function removeHostfwd(monitor: HumanMonitor, hostAddress: string, hostPort: number): Promise<void> {
+export async function removeHostfwd(
+  monitor: HumanMonitor,
+  hostAddress: string,
+  hostPort: number,
+): Promise<void> {
   await monitor(`hostfwd_remove ${network} tcp:${hostAddress}:${hostPort}`)
 }
 

@@ -86,8 +86,6 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
         readyTimeout: handshakeLimitMs,
         keepaliveInterval: keepaliveMs,
         keepaliveCountMax: 3,
-        // No key agent of the user's: ten keys there would use up the guest's patience.
-        agent: undefined as never,
       })
     })
     // Small packets wait for each other otherwise.
@@ -101,7 +99,9 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
 
   /** Starts a command; gives its channel (a duplex stream; `stderr`; events `exit` and `close`). */
   async exec(command: string, options: ExecOptions = {}): Promise<ClientChannel> {
-    return await this.#channel((done) => this.#client.exec(command, { allowHalfOpen: true, ...options }, done))
+    return await this.#channel((done) =>
+      this.#client.exec(command, { allowHalfOpen: true, ...options }, done),
+    )
   }
 
   /** Opens a stream to a Unix socket of the guest (OpenSSH PROTOCOL, section 2.4). */

@@ -78,7 +78,10 @@ async function obstacleTo(
     }
   }
   if (!input.available.includes(candidate)) {
-    return { reason: `this QEMU was built without ${candidate}`, fix: 'Install the QEMU of your distribution.' }
+    return {
+      reason: `this QEMU was built without ${candidate}`,
+      fix: 'Install the QEMU of your distribution.',
+    }
   }
   if (candidate === 'kvm') {
     const obstacle = deviceObstacle((input.openDevice ?? openDevice)('/dev/kvm'))

@@ -44,7 +44,11 @@ export function parseAccelerators(text: string): Accelerator[] {
 function requireVersion(program: string, version: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return
-  throw new TcolimaError('host', `${program} is version ${version}; tcolima needs ${oldest.join('.')} or newer`, {
-    hint: 'Install a newer QEMU (Debian 12, Ubuntu 24.04 and Homebrew have one).',
-  })
+  throw new TcolimaError(
+    'host',
+    `${program} is version ${version}; tcolima needs ${oldest.join('.')} or newer`,
+    {
+      hint: 'Install a newer QEMU (Debian 12, Ubuntu 24.04 and Homebrew have one).',
+    },
+  )
 }

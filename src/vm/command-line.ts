@@ -137,5 +137,8 @@ function serialPort(id: string, name: string, socket: string): string[] {
 }
 
 function balloon(capabilities: QemuCapabilities): string[] {
-  return ['-device', capabilities.freePageReporting ? 'virtio-balloon-pci,free-page-reporting=on' : 'virtio-balloon-pci']
+  return [
+    '-device',
+    capabilities.freePageReporting ? 'virtio-balloon-pci,free-page-reporting=on' : 'virtio-balloon-pci',
+  ]
 }

@@ -3,7 +3,12 @@ import { TcolimaError } from '../host/errors.ts'
 import { run } from '../host/run.ts'
 
 /** Makes the root disk of an instance, an overlay on the shared image: `size` bytes as the guest sees it. */
-export async function createRootDisk(file: string, base: string, size: number, signal?: AbortSignal): Promise<void> {
+export async function createRootDisk(
+  file: string,
+  base: string,
+  size: number,
+  signal?: AbortSignal,
+): Promise<void> {
   await create(file, ['-b', base, '-F', 'raw'], size, signal)
 }
 
@@ -16,7 +21,8 @@ export async function createDataDisk(file: string, size: number, signal?: AbortS
 export async function diskSize(file: string): Promise<number> {
   const { stdout } = await run('qemu-img', ['info', '--force-share', '--output=json', file])
   const info = JSON.parse(stdout) as { 'virtual-size'?: number }
-  if (info['virtual-size'] === undefined) throw new TcolimaError('failed', `qemu-img gave no size for ${file}`)
+  if (info['virtual-size'] === undefined)
+    throw new TcolimaError('failed', `qemu-img gave no size for ${file}`)
   return info['virtual-size']
 }
 

@@ -41,12 +41,18 @@ describe('containers behave as on a local engine', () => {
     const small = await docker(profile, ['exec', '-i', 'sleeper', 'cat'], { stdin: 'pipe', input: 'hi\n' })
     expect([small.exitCode, small.stdout]).toEqual([0, 'hi'])
     const data = randomBytes(20_000_000)
-    const large = await docker(profile, ['exec', '-i', 'sleeper', 'sha256sum'], { stdin: 'pipe', input: data })
+    const large = await docker(profile, ['exec', '-i', 'sleeper', 'sha256sum'], {
+      stdin: 'pipe',
+      input: data,
+    })
     expect(large.stdout).toContain(createHash('sha256').update(data).digest('hex'))
   })
 
   it('run -i ends when its input ends', async () => {
-    const counted = await docker(profile, ['run', '-i', '--rm', 'busybox', 'wc', '-c'], { stdin: 'pipe', input: 'abc' })
+    const counted = await docker(profile, ['run', '-i', '--rm', 'busybox', 'wc', '-c'], {
+      stdin: 'pipe',
+      input: 'abc',
+    })
     expect([counted.exitCode, String(counted.stdout).trim()]).toEqual([0, '3'])
   })
 
@@ -58,13 +64,31 @@ describe('containers behave as on a local engine', () => {
   it('run -it gives a terminal', async () => {
     // script(1) is the terminal of the docker client.
     const command = `docker run --rm -it busybox sh -c 'test -t 0 && test -t 1 && echo terminal'`
-    const env = { ...userEnv(shared), DOCKER_HOST: `unix://${path.join(shared.home, profile, 'docker.sock')}` }
-    const result = await execa('script', ['-qec', command, '/dev/null'], { env, extendEnv: false, stdin: 'ignore', timeout: 120_000 })
+    const env = {
+      ...userEnv(shared),
+      DOCKER_HOST: `unix://${path.join(shared.home, profile, 'docker.sock')}`,
+    }
+    const result = await execa('script', ['-qec', command, '/dev/null'], {
+      env,
+      extendEnv: false,
+      stdin: 'ignore',
+      timeout: 120_000,
+    })
     expect(result.stdout).toContain('terminal')
   })
 
   it('attach sees output and passes input', async () => {
-    const created = await run('run', '-d', '-i', '--name', 'attached', 'busybox', 'sh', '-c', 'read line; echo "got $line"')
+    const created = await run(
+      'run',
+      '-d',
+      '-i',
+      '--name',
+      'attached',
+      'busybox',
+      'sh',
+      '-c',
+      'read line; echo "got $line"',
+    )
     expect(created.exitCode, String(created.stderr)).toBe(0)
     const attached = await docker(profile, ['attach', 'attached'], { stdin: 'pipe', input: 'word\n' })
     expect([attached.exitCode, attached.stdout]).toEqual([0, 'got word'])
@@ -82,7 +106,10 @@ describe('containers behave as on a local engine', () => {
     mkdirSync(folder)
     const data = randomBytes(60_000_000)
     writeFileSync(path.join(folder, 'data'), data)
-    writeFileSync(path.join(folder, 'Dockerfile'), 'FROM busybox\nCOPY data /data\nRUN ["sha256sum", "/data"]\n')
+    writeFileSync(
+      path.join(folder, 'Dockerfile'),
+      'FROM busybox\nCOPY data /data\nRUN ["sha256sum", "/data"]\n',
+    )
     const built = await docker(profile, ['build', '-t', 'big', folder], { env: { DOCKER_BUILDKIT: '0' } })
     expect(built.exitCode, String(built.stderr)).toBe(0)
     expect(String(built.stdout)).toContain(createHash('sha256').update(data).digest('hex'))
@@ -110,7 +137,14 @@ describe('the mounted home', () => {
 
   it('belongs to the guest user, who can write', async () => {
     const folder = path.join(shared.userHome, 'share')
-    const result = await tcolima(['ssh', profile, '--', 'sh', '-c', `echo mine >'${folder}/mine' && stat -c %u '${folder}/mine' && id -u`])
+    const result = await tcolima([
+      'ssh',
+      profile,
+      '--',
+      'sh',
+      '-c',
+      `echo mine >'${folder}/mine' && stat -c %u '${folder}/mine' && id -u`,
+    ])
     const [owner, user] = String(result.stdout).split('\n')
     expect([result.exitCode, owner]).toEqual([0, user])
     expect(existsSync(path.join(folder, 'mine'))).toBe(true)

@@ -6,7 +6,23 @@ import type { TestProject } from 'vitest/node'
 import { listInstances } from '../../src/instance/view.ts'
 import { endProcesses, type Shared, userEnv } from './harness.ts'
 
-const applets = ['sh', 'cat', 'echo', 'sleep', 'wc', 'sha256sum', 'seq', 'httpd', 'true', 'ls', 'mkdir', 'tail', 'nc', 'dd', 'tee']
+const applets = [
+  'sh',
+  'cat',
+  'echo',
+  'sleep',
+  'wc',
+  'sha256sum',
+  'seq',
+  'httpd',
+  'true',
+  'ls',
+  'mkdir',
+  'tail',
+  'nc',
+  'dd',
+  'tee',
+]
 
 /** Builds the image once, starts the guest that tests share, and takes everything away at the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -25,14 +41,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await makeBusybox(folder, shared.busyboxTar)
     const main = path.resolve(import.meta.dirname, '../../dist/main.js')
     // Packages are installed where they are missing: this is also the first command of the README.
-    await execa(process.execPath, [main, 'start', 'shared', '--yes', '--cpus', '2', '--memory', '2', '--disk', '20'], {
-      env: userEnv(shared),
-      extendEnv: false,
-      stdin: 'ignore',
-      stdout: 'inherit',
-      stderr: 'inherit',
-      timeout: 900_000,
-    })
+    await execa(
+      process.execPath,
+      [main, 'start', 'shared', '--yes', '--cpus', '2', '--memory', '2', '--disk', '20'],
+      {
+        env: userEnv(shared),
+        extendEnv: false,
+        stdin: 'ignore',
+        stdout: 'inherit',
+        stderr: 'inherit',
+        timeout: 900_000,
+      },
+    )
     const socket = path.join(shared.home, 'shared', 'docker.sock')
     await execa('docker', ['import', shared.busyboxTar, 'busybox'], {
       env: { ...userEnv(shared), DOCKER_HOST: `unix://${socket}` },

@@ -28,14 +28,20 @@ const main = path.resolve(import.meta.dirname, '../../dist/main.js')
 
 /** The environment of a user with a home of their own. */
 export function userEnv(shared: Shared, more: Record<string, string> = {}): Record<string, string> {
-  const { HOME: _home, DOCKER_HOST: _host, DOCKER_CONFIG: _config, TCOLIMA_PROFILE: _profile, ...rest } = process.env
+  const {
+    HOME: _home,
+    DOCKER_HOST: _host,
+    DOCKER_CONFIG: _config,
+    TCOLIMA_PROFILE: _profile,
+    ...rest
+  } = process.env
   return { ...(rest as Record<string, string>), HOME: shared.userHome, TCOLIMA_HOME: shared.home, ...more }
 }
 
 /** Runs the command line as a user would; never throws for an exit code. */
-export async function tcolima(args: string[], options: Options & { env?: Record<string, string> } = {}) {
+export function tcolima(args: string[], options: Options & { env?: Record<string, string> } = {}) {
   const env = options.env ?? userEnv(inject('shared'))
-  return await execa(process.execPath, [main, ...args], {
+  return execa(process.execPath, [main, ...args], {
     reject: false,
     stdin: 'ignore',
     timeout: 300_000,
@@ -75,7 +81,10 @@ export async function endProcesses(home: string, profile: string): Promise<void>
 }
 
 /** Asks until `check` gives something, for `limitMs` milliseconds at most. */
-export async function eventually<T>(check: () => Promise<T | undefined> | T | undefined, limitMs: number): Promise<T> {
+export async function eventually<T>(
+  check: () => Promise<T | undefined> | T | undefined,
+  limitMs: number,
+): Promise<T> {
   const until = performance.now() + limitMs
   for (;;) {
     const found = await check()

@@ -31,7 +31,16 @@ describe('an instance through its life', () => {
 
     await docker(profile, ['import', shared.busyboxTar, 'busybox'])
     await docker(profile, ['volume', 'create', 'kept'])
-    const wrote = await docker(profile, ['run', '--rm', '-v', 'kept:/v', 'busybox', 'sh', '-c', 'echo keep >/v/f; sync'])
+    const wrote = await docker(profile, [
+      'run',
+      '--rm',
+      '-v',
+      'kept:/v',
+      'busybox',
+      'sh',
+      '-c',
+      'echo keep >/v/f; sync',
+    ])
     expect(wrote.exitCode, String(wrote.stderr)).toBe(0)
 
     // The agent dies: QEMU goes on, and the next command finds it.
@@ -46,7 +55,10 @@ describe('an instance through its life', () => {
 
     // QEMU dies: status says so, and the next start works.
     await terminate(before.qemu, { graceMs: 0 })
-    await eventually(async () => ((await tcolima(['status', profile])).exitCode === 3 ? true : undefined), 10_000)
+    await eventually(
+      async () => ((await tcolima(['status', profile])).exitCode === 3 ? true : undefined),
+      10_000,
+    )
     const listed = await tcolima(['list', '--json'])
     const life = String(listed.stdout)
       .split('\n')
@@ -69,7 +81,10 @@ describe('an instance through its life', () => {
     const gone = await tcolima(['delete', profile, '--force'])
     expect(gone.exitCode, String(gone.stderr)).toBe(0)
     expect(readdirSync(path.join(home, profile))).toEqual(['data.qcow2'])
-    const contexts = await execa('docker', ['context', 'ls', '-q'], { env: userEnv(shared), extendEnv: false })
+    const contexts = await execa('docker', ['context', 'ls', '-q'], {
+      env: userEnv(shared),
+      extendEnv: false,
+    })
     expect(contexts.stdout.split('\n')).not.toContain(`tcolima-${profile}`)
   })
 
@@ -93,7 +108,10 @@ describe('an instance through its life', () => {
 
 describe('two profiles at once', () => {
   it('run side by side, each with its own name, port and socket', async () => {
-    const [one, two] = await Promise.all([tcolima(['start', 'one', ...small]), tcolima(['start', 'two', ...small])])
+    const [one, two] = await Promise.all([
+      tcolima(['start', 'one', ...small]),
+      tcolima(['start', 'two', ...small]),
+    ])
     expect([one.exitCode, two.exitCode], `${String(one.stderr)}\n${String(two.stderr)}`).toEqual([0, 0])
     for (const name of ['one', 'two']) {
       const host = await tcolima(['ssh', name, '--', 'hostname'])
@@ -123,7 +141,10 @@ describe('odd homes', () => {
       expect(seen.stdout).toBe('seen')
       const status = await tcolima(['status', profile, '--json'], { env })
       const { docker_socket: socket } = JSON.parse(String(status.stdout)) as { docker_socket: string }
-      const version = await execa('docker', ['version', '-f', '{{.Server.Os}}'], { env: { ...env, DOCKER_HOST: `unix://${socket}` }, extendEnv: false })
+      const version = await execa('docker', ['version', '-f', '{{.Server.Os}}'], {
+        env: { ...env, DOCKER_HOST: `unix://${socket}` },
+        extendEnv: false,
+      })
       expect(version.stdout).toBe('linux')
       expect((await tcolima(['delete', profile, '--force', '--data'], { env })).exitCode).toBe(0)
     } finally {

@@ -39,8 +39,19 @@ async function refused(port: number): Promise<boolean> {
 
 describe('published ports', () => {
   it('appear on the host and go with the container', async () => {
-    const server = "mkdir /w; echo page >/w/index.html; exec httpd -f -p 80 -h /w"
-    const started = await docker(profile, ['run', '-d', '--name', 'web', '-p', '18080:80', 'busybox', 'sh', '-c', server])
+    const server = 'mkdir /w; echo page >/w/index.html; exec httpd -f -p 80 -h /w'
+    const started = await docker(profile, [
+      'run',
+      '-d',
+      '--name',
+      'web',
+      '-p',
+      '18080:80',
+      'busybox',
+      'sh',
+      '-c',
+      server,
+    ])
     expect(started.exitCode, String(started.stderr)).toBe(0)
     const page = await eventually(async () => {
       const answer = await exchange(18080, 'GET / HTTP/1.0\r\n\r\n').catch(() => '')
@@ -54,7 +65,18 @@ describe('published ports', () => {
   it('carry a reply that comes after the sender has closed its side', async () => {
     // Counts what arrives until its end, and answers a second later.
     const script = `printf '%s\\n' 'n=$(wc -c); sleep 1; echo OK $n' >/serve; while true; do nc -l -p 81 -e sh /serve; done`
-    const started = await docker(profile, ['run', '-d', '--name', 'echo', '-p', '18081:81', 'busybox', 'sh', '-c', script])
+    const started = await docker(profile, [
+      'run',
+      '-d',
+      '--name',
+      'echo',
+      '-p',
+      '18081:81',
+      'busybox',
+      'sh',
+      '-c',
+      script,
+    ])
     expect(started.exitCode, String(started.stderr)).toBe(0)
     await eventually(async () => ((await refused(18081)) ? undefined : true), limitMs)
     for (const size of [5, 1_000_000, 20_000_000]) {
@@ -69,7 +91,8 @@ describe('published ports', () => {
 
 describe('listeners on the guest loopback', () => {
   it('appear on the loopback of the host', async () => {
-    const script = 'nohup perl -MIO::Socket::INET -e \'my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 18082, Listen => 5, ReuseAddr => 1) or die; while (my $c = $l->accept) { local $/; my $all = <$c>; print $c "OK ", length $all; close $c; exit }\' >/dev/null 2>&1 & '
+    const script =
+      'nohup perl -MIO::Socket::INET -e \'my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 18082, Listen => 5, ReuseAddr => 1) or die; while (my $c = $l->accept) { local $/; my $all = <$c>; print $c "OK ", length $all; close $c; exit }\' >/dev/null 2>&1 & '
     const started = await tcolima(['ssh', profile, '--', 'sh', '-c', script])
     expect(started.exitCode, String(started.stderr)).toBe(0)
     await eventually(async () => {

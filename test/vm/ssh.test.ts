@@ -29,7 +29,11 @@ describe('tcolima ssh', () => {
     const data = randomBytes(10_000_000)
     const sum = await tcolima(['ssh', profile, '--', 'sha256sum'], { stdin: 'pipe', input: data })
     expect(sum.stdout).toContain(createHash('sha256').update(data).digest('hex'))
-    const back = await tcolima(['ssh', profile, '--', 'cat'], { stdin: 'pipe', input: data, encoding: 'buffer' })
+    const back = await tcolima(['ssh', profile, '--', 'cat'], {
+      stdin: 'pipe',
+      input: data,
+      encoding: 'buffer',
+    })
     expect(Buffer.compare(Buffer.from(back.stdout as unknown as Uint8Array), data)).toBe(0)
   })
 
@@ -42,9 +46,15 @@ describe('tcolima ssh', () => {
 
   it('ends the command when it is ended itself', async () => {
     const child = tcolima(['ssh', profile, '--', 'sleep', '54321'], { timeout: 15_000 })
-    await eventually(async () => ((await ssh('pgrep', '-f', 'sleep 5432[1]')).exitCode === 0 ? true : undefined), 15_000)
+    await eventually(
+      async () => ((await ssh('pgrep', '-f', 'sleep 5432[1]')).exitCode === 0 ? true : undefined),
+      15_000,
+    )
     await child
-    await eventually(async () => ((await ssh('pgrep', '-f', 'sleep 5432[1]')).exitCode === 1 ? true : undefined), 10_000)
+    await eventually(
+      async () => ((await ssh('pgrep', '-f', 'sleep 5432[1]')).exitCode === 1 ? true : undefined),
+      10_000,
+    )
   })
 
   it('says that an instance does not run, with status 3', async () => {
@@ -57,7 +67,8 @@ describe('tcolima ssh', () => {
 describe("the user's own ssh files", () => {
   it('change nothing, and are not changed', async () => {
     const folder = path.join(shared.userHome, '.ssh')
-    const odd = 'Host *\n  User nobody\n  ProxyCommand false\n  RequestTTY force\n  RemoteCommand echo hijacked\n  Garbage yes\n'
+    const odd =
+      'Host *\n  User nobody\n  ProxyCommand false\n  RequestTTY force\n  RemoteCommand echo hijacked\n  Garbage yes\n'
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     writeFileSync(path.join(folder, 'config'), odd)
     writeFileSync(path.join(folder, 'known_hosts'), 'garbage line\n')
@@ -73,7 +84,10 @@ describe("the user's own ssh files", () => {
     const { stdout } = await tcolima(['ssh-config', profile])
     const file = path.join(scratch.folder, 'config')
     writeFileSync(file, `${String(stdout)}\n`)
-    const result = await execa('ssh', ['-F', file, `tcolima-${profile}`, 'hostname'], { env: userEnv(shared), extendEnv: false })
+    const result = await execa('ssh', ['-F', file, `tcolima-${profile}`, 'hostname'], {
+      env: userEnv(shared),
+      extendEnv: false,
+    })
     expect(result.stdout).toBe(`tcolima-${profile}`)
   })
 })

@@ -47,7 +47,7 @@ export async function run(context: CommandContext): Promise<number> {
 }
 
 async function allowed(name: string, data: boolean): Promise<boolean> {
-  if (process.stdin.isTTY !== true) {
+  if (!process.stdin.isTTY) {
     throw new TcolimaError('usage', 'deleting needs a yes, and there is no terminal to ask', {
       hint: 'Use --force to delete without a question.',
     })

@@ -24,7 +24,11 @@ export async function run(context: CommandContext): Promise<number> {
 }
 
 function print({ output }: CommandContext, { name, status, detail, fix }: Check): void {
-  const marks = { ok: paint(output, 'green', '✓'), warning: paint(output, 'yellow', '!'), error: paint(output, 'red', '✗') }
+  const marks = {
+    ok: paint(output, 'green', '✓'),
+    warning: paint(output, 'yellow', '!'),
+    error: paint(output, 'red', '✗'),
+  }
   output.out(`${marks[status]} ${name}: ${detail}\n`)
   if (fix !== undefined) output.out(`    ${fix}\n`)
 }
@@ -32,7 +36,8 @@ function print({ output }: CommandContext, { name, status, detail, fix }: Check)
 function leftoversOf(home: string, view: InstanceView): Check[] {
   const { name } = view
   const found: Check[] = []
-  const tell = (detail: string, fix: string) => found.push({ name: `machine ${name}`, status: 'warning', detail, fix })
+  const tell = (detail: string, fix: string) =>
+    found.push({ name: `machine ${name}`, status: 'warning', detail, fix })
   if (view.status === 'Broken') tell(view.reason ?? 'broken', `tcolima delete ${name}`)
   if (view.status === 'Running' && !view.agent) {
     tell('it runs, and no agent looks after it', `tcolima start ${name}`)

@@ -9,7 +9,11 @@ import { printable } from '../render/output.ts'
 export async function run(context: CommandContext): Promise<number> {
   const { home, profile, output } = context
   const paths = instancePaths(home, profile)
-  const sources: Record<string, string> = { agent: paths.agentLog, qemu: paths.qemuLog, serial: paths.serialLog }
+  const sources: Record<string, string> = {
+    agent: paths.agentLog,
+    qemu: paths.qemuLog,
+    serial: paths.serialLog,
+  }
   const source = textOf(context, 'source') ?? 'agent'
   const file = sources[source]
   if (file === undefined) {

@@ -12,7 +12,7 @@ import { requireRunning } from '../running.ts'
 export async function run(context: CommandContext): Promise<number> {
   requireRunning(context)
   const { home, profile, host, rest } = context
-  const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true
+  const terminal = process.stdin.isTTY && process.stdout.isTTY
   const wanted = isOn(context, 'tty') || (rest.length === 0 && terminal)
   const params: ExecParams = {
     command: rest,
@@ -29,7 +29,7 @@ export async function run(context: CommandContext): Promise<number> {
       : {}),
   }
   const socket = await ensureAgent(home, instancePaths(home, profile), host)
-  const end = await attachExec(await openExec(socket, params), wanted && process.stdin.isTTY === true)
+  const end = await attachExec(await openExec(socket, params), wanted && process.stdin.isTTY)
   if ('code' in end) return end.code
   const number = constants.signals[`SIG${end.signal}` as NodeJS.Signals] ?? 0
   return 128 + number

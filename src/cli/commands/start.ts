@@ -58,9 +58,13 @@ export async function checkStart(context: CommandContext): Promise<LoadedConfig>
   }
   const loaded = loadConfig(paths.config, configFlags(context), facts)
   if (loaded.config.arch !== host.arch) {
-    throw new TcolimaError('config', `a guest for ${loaded.config.arch} cannot be built on this ${host.arch} host yet`, {
-      hint: `Leave --arch out, or use --arch ${host.arch}.`,
-    })
+    throw new TcolimaError(
+      'config',
+      `a guest for ${loaded.config.arch} cannot be built on this ${host.arch} host yet`,
+      {
+        hint: `Leave --arch out, or use --arch ${host.arch}.`,
+      },
+    )
   }
   const record = readRecord(paths.record)
   // The data disk's size is looked at where the disk is.
@@ -79,7 +83,7 @@ async function packages(
   const { host, home } = context
   await runStep(view.report, 'host packages', async ({ note, detail }) => {
     await ensureDir(home)
-    const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true
+    const interactive = process.stdin.isTTY && process.stderr.isTTY
     const result = await ensurePackages({
       host,
       guestArch: loaded.config.arch,

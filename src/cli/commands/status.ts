@@ -20,7 +20,9 @@ export async function run(context: CommandContext): Promise<number> {
   const name = externalName(profile)
   const view = viewInstance(home, profile)
   if (!view) {
-    throw new TcolimaError('not-found', `there is no machine ${profile}`, { hint: `Make it with: tcolima start ${profile}` })
+    throw new TcolimaError('not-found', `there is no machine ${profile}`, {
+      hint: `Make it with: tcolima start ${profile}`,
+    })
   }
   if (view.status !== 'Running' || !view.state || !view.record) {
     const reason = view.reason === undefined ? '' : ` (${view.reason})`
@@ -34,7 +36,8 @@ export async function run(context: CommandContext): Promise<number> {
   const facts = statusFacts(view, agent, socket)
   if (output.json) jsonLine(output, facts)
   else output.out(statusText(facts))
-  if (!agent) renderWarning(output, 'no agent looks after it: mounts and ports are dead', `tcolima start ${profile}`)
+  if (!agent)
+    renderWarning(output, 'no agent looks after it: mounts and ports are dead', `tcolima start ${profile}`)
   return 0
 }
 
@@ -72,10 +75,16 @@ function statusText(facts: ReturnType<typeof statusFacts>): string {
     line('docker socket', facts.docker_socket),
     ...facts.mounts.map(({ mountPoint, location, writable, state, detail }) => {
       const from = location === mountPoint ? '' : ` from ${location}`
-      return line('mount', `${mountPoint}${from}, ${writable ? 'writable' : 'read-only'}, ${state} ${detail}`.trimEnd())
+      return line(
+        'mount',
+        `${mountPoint}${from}, ${writable ? 'writable' : 'read-only'}, ${state} ${detail}`.trimEnd(),
+      )
     }),
     ...facts.ports.map(({ hostAddress, hostPort, guestPort, state, reason }) =>
-      line('port', `${hostAddress}:${hostPort} -> ${guestPort}${state === 'active' ? '' : `, not forwarded: ${reason}`}`),
+      line(
+        'port',
+        `${hostAddress}:${hostPort} -> ${guestPort}${state === 'active' ? '' : `, not forwarded: ${reason}`}`,
+      ),
     ),
   ].join('')
 }

@@ -14,7 +14,8 @@ import { ProgressView } from '../render/progress.ts'
 export async function run(context: CommandContext): Promise<number> {
   const { home, profile, output } = context
   const view = viewInstance(home, profile)
-  if (!view) throw new TcolimaError('not-found', `there is no machine ${profile}`, { hint: 'See `tcolima list`.' })
+  if (!view)
+    throw new TcolimaError('not-found', `there is no machine ${profile}`, { hint: 'See `tcolima list`.' })
   const ran = await stopInstance(context, isOn(context, 'force'))
   const name = externalName(profile)
   if (output.json) jsonLine(output, { type: 'done', time: new Date().toISOString(), name, stopped: ran })

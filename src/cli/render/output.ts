@@ -15,7 +15,7 @@ export interface Output {
 
 /** The output of this process. `json` and `noColour` are the flags of those names. */
 export function processOutput(json: boolean, noColour: boolean, env: NodeJS.ProcessEnv): Output {
-  const terminal = process.stderr.isTTY === true
+  const terminal = process.stderr.isTTY
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),

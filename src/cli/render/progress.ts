@@ -85,7 +85,7 @@ export class ProgressView {
     const frame = frames[this.#frame % frames.length] ?? ''
     const line = `${frame} ${stepLine(step.name, performance.now() - step.began, step.note)}`
     // One line only: a wrapped one could not be erased.
-    this.#output.err([...line].slice(0, (process.stderr.columns ?? 80) - 1).join(''))
+    this.#output.err(line.slice(0, (process.stderr.columns ?? 80) - 1))
     this.#drawn = true
   }
 

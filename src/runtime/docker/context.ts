@@ -33,7 +33,10 @@ export async function showContext(
   if (findProgram('docker', env.PATH ?? '') === undefined) {
     return {
       detail: 'none',
-      warning: { text: 'there is no docker client on this host', hint: `Install one; others need: ${byHand}` },
+      warning: {
+        text: 'there is no docker client on this host',
+        hint: `Install one; others need: ${byHand}`,
+      },
     }
   }
   try {

@@ -28,7 +28,9 @@ export async function mountFresh(writable = true): Promise<Mounted> {
   await fs.mkdir(mount)
   const help = await output('sshfs', ['--help'])
   const uid = process.getuid?.() ?? 0
-  const options = sshfsOptions({ writable, uid, gid: process.getgid?.() ?? 0, help })
+  const options = sshfsOptions({ writable, uid, gid: process.getgid?.() ?? 0 })
+  // As the guest does where its sshfs knows it.
+  if (help.includes('no_contain_symlinks')) options.push('no_contain_symlinks')
   const child = spawn('sshfs', ['-f', ':/', mount, '-o', options.join(',')], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })

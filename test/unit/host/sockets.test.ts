@@ -33,12 +33,6 @@ describe('socketPath', () => {
     expect(socketPath(`/${'ä'.repeat(60)}`, 'a.sock', 'linux', 1).link).toBeDefined()
   })
 
-  test('prefers the runtime folder, unless that is too long itself', () => {
-    const dir = dirOf(200, 'a.sock')
-    expect(socketPath(dir, 'a.sock', 'linux', 1, '/run/user/1').path).toMatch(/^\/run\/user\/1\/tcolima\//)
-    expect(socketPath(dir, 'a.sock', 'linux', 1, `/${'r'.repeat(90)}`).path).toMatch(/^\/tmp\/tcolima-1\//)
-  })
-
   test('always fits, and two sockets never share a path', () => {
     const name = fc.stringMatching(/^[a-z.]{1,120}$/).filter((each) => each !== '.' && each !== '..')
     const dir = fc.stringMatching(/^\/[a-z]{100,140}$/)
@@ -50,8 +44,8 @@ describe('socketPath', () => {
         name,
         fc.constantFrom('linux', 'darwin'),
         (dirA, nameA, dirB, nameB, platform) => {
-          const a = socketPath(dirA, nameA, platform, 4_294_967_295, '/run/user/4294967295')
-          const b = socketPath(dirB, nameB, platform, 4_294_967_295, '/run/user/4294967295')
+          const a = socketPath(dirA, nameA, platform, 4_294_967_295)
+          const b = socketPath(dirB, nameB, platform, 4_294_967_295)
           expect(bytes(a.path)).toBeLessThanOrEqual(platform === 'linux' ? 107 : 103)
           expect(a.path === b.path).toBe(dirA === dirB && nameA === nameB)
         },
@@ -62,11 +56,8 @@ describe('socketPath', () => {
 
 describe('prepareSocketPath', () => {
   let dir: string
-  let runtimeDir: string
   beforeEach(async () => {
     dir = await mkdtemp(path.join(os.tmpdir(), 'tcolima-sock-'))
-    runtimeDir = path.join(dir, 'run')
-    await mkdir(runtimeDir, { mode: 0o700 })
   })
   afterEach(async () => {
     await rm(dir, { recursive: true, force: true })
@@ -80,7 +71,7 @@ describe('prepareSocketPath', () => {
   test('makes a private folder and a link; again replaces the link; remove takes both away', async () => {
     const long = await longDir()
     for (let round = 0; round < 2; round++) {
-      const made = await prepareSocketPath(long, 'a.sock', { platform: 'linux', uid, runtimeDir })
+      const made = await prepareSocketPath(long, 'a.sock', { platform: 'linux', uid })
       expect(await readlink(made.link!)).toBe(made.path)
       expect(connectablePath(made.link!, 'linux')).toBe(made.path)
       expect((await stat(path.dirname(made.path))).mode & 0o777).toBe(0o700)
@@ -92,12 +83,6 @@ describe('prepareSocketPath', () => {
     await removeSocket(link, 'linux')
     await expect(lstat(link)).rejects.toThrow('ENOENT')
     await expect(lstat(target)).rejects.toThrow('ENOENT')
-  })
-
-  test('a runtime folder that is gone is passed over', async () => {
-    await rm(runtimeDir, { recursive: true })
-    const made = await prepareSocketPath(await longDir(), 'a.sock', { platform: 'linux', uid, runtimeDir })
-    expect(made.path.startsWith(`/tmp/tcolima-${uid}/`)).toBe(true)
   })
 
   test('takes rights of others away from our folder, refuses a link, a file, and a folder of someone else', async () => {

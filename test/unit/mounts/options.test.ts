@@ -14,12 +14,6 @@ test('a read-only share is mounted so', () => {
   expect(sshfsOptions({ writable: false, uid: 1, gid: 1 })).toContain('ro')
 })
 
-test('links stay usable with builds that would refuse them, and others do not get the option', () => {
-  const help = '    -o no_contain_symlinks allow all symlink targets'
-  expect(sshfsOptions({ writable: true, uid: 1, gid: 1, help })).toContain('no_contain_symlinks')
-  expect(sshfsOptions({ writable: true, uid: 1, gid: 1 })).not.toContain('no_contain_symlinks')
-})
-
 test('the long form of a name is that of ls', () => {
   const stats = { mode: 0o100754, nlink: 1, uid: 5, gid: 6, size: 7, mtimeMs: 0 } as Stats
   expect(longnameOf('x', stats)).toBe('-rwxr-xr--    1        5        6        7 Jan  1  1970 x')
