@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { ClientChannel, ExecOptions } from 'ssh2'
 import { shellQuote } from '../guest/seed.ts'
 import type { InstanceState } from '../instance/state.ts'
+import { signalCommand } from '../ssh/signal.ts'
 import type { ExecParams } from './api.ts'
 import { encodeFrame, FrameReader, frameKind, longestFrame } from './frames.ts'
 
@@ -51,7 +52,7 @@ export function joinExec(socket: Socket, channel: ClientChannel, head: Buffer): 
           channel.once('drain', () => socket.resume())
         }
       } else if (kind === frameKind.inputEnd) channel.end()
-      else if (kind === frameKind.signal) channel.signal(body.toString())
+      else if (kind === frameKind.signal) signalCommand(channel, body.toString())
       else if (kind === frameKind.resize) {
         const size = JSON.parse(body.toString()) as { rows: number; columns: number }
         channel.setWindow(size.rows, size.columns, 0, 0)
@@ -77,8 +78,8 @@ export function joinExec(socket: Socket, channel: ClientChannel, head: Buffer): 
   socket.on('close', () => {
     if (finished) return
     // sshd does not end a command whose connection is closed: without a terminal it would run on for ever.
-    channel.signal('HUP')
-    channel.signal('TERM')
+    signalCommand(channel, 'HUP')
+    signalCommand(channel, 'TERM')
     channel.close()
   })
   channel.on('data', send(frameKind.output, channel))

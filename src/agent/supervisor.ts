@@ -166,6 +166,7 @@ export class Supervisor {
     try {
       if (!this.#running) {
         const before = readState(paths.state)
+        if (before) await writeState(paths.state, { ...before, ready: false })
         const prepared = await prepare(this.#context, params, report, signal)
         signal.throwIfAborted()
         const { qemu, state } = await launch(this.#context, prepared, params.config, before?.sshPort ?? 0)

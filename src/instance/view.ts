@@ -39,7 +39,8 @@ export function viewInstance(home: string, profile: string): InstanceView | unde
     const running = state !== undefined && isAlive(state.qemu)
     const known = { ...base, ...(record ? { record } : {}), ...(state ? { state } : {}) }
     if (running) return { ...known, status: state.ready ? 'Running' : 'Starting' }
-    if (agent) return { ...known, status: 'Starting' }
+    // An agent that takes leave of a machine that died still holds the lock.
+    if (agent && state?.ready !== true) return { ...known, status: 'Starting' }
     // A machine that should run and does not: how that came is worth a word.
     const reason = state?.ended ?? (state?.ready ? 'QEMU is gone' : undefined)
     return { ...known, status: 'Stopped', ...(reason === undefined ? {} : { reason }) }

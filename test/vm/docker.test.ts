@@ -90,7 +90,10 @@ describe('containers behave as on a local engine', () => {
       'read line; echo "got $line"',
     )
     expect(created.exitCode, String(created.stderr)).toBe(0)
-    const attached = await docker(profile, ['attach', 'attached'], { stdin: 'pipe', input: 'word\n' })
+    // The engine closes the output when the input ends first, so the input stays open.
+    const client = docker(profile, ['attach', 'attached'], { stdin: 'pipe' })
+    client.stdin?.write('word\n')
+    const attached = await client
     expect([attached.exitCode, attached.stdout]).toEqual([0, 'got word'])
   })
 

@@ -52,10 +52,10 @@ export function tcolima(args: string[], options: Options & { env?: Record<string
 }
 
 /** Runs the docker client against an instance's socket. */
-export async function docker(profile: string, args: string[], options: Options = {}) {
+export function docker(profile: string, args: string[], options: Options = {}) {
   const shared = inject('shared')
   const socket = path.join(shared.home, profile, 'docker.sock')
-  return await execa('docker', args, {
+  return execa('docker', args, {
     reject: false,
     stdin: 'ignore',
     timeout: 300_000,
