@@ -26,64 +26,57 @@ export interface ReadyInput {
 
 /** Waits, step by step, until the guest has booted, its mounts are there and the engine answers on the host. */
 export async function waitReady(input: ReadyInput): Promise<void> {
-  const { machine, state, paths, engine, report, signal } = input
-  const { guest } = machine
-  const fail = (what: string) => {
-    throw new TcolimaError('failed', what, {
-      log: { path: paths.serialLog, lines: lastLines(paths.serialLog, 15) },
-    })
-  }
-  const withLog = async (work: Promise<void>) => {
-    try {
-      await work
-    } catch (thrown) {
-      const error = TcolimaError.from(thrown)
-      if (error.code !== 'cancelled')
-        error.log ??= { path: paths.serialLog, lines: lastLines(paths.serialLog, 15) }
-      throw error
-    }
-  }
-  await runStep(report, 'boot', () =>
-    withLog(
-      guest.wait(
-        'the guest did not boot',
-        () => {
-          if (guest.failed.has('boot')) fail('the guest could not apply its settings')
-          return guest.ready.has('boot')
-        },
-        bootLimitMs,
-        signal,
-      ),
-    ),
-  )
+  const { machine, state, paths, engine, report } = input
+  await runStep(report, 'boot', () => explained(paths, waitForBoot(input)))
   // From here on in the guest's background: the engine starts meanwhile.
   void machine.ssh.get().catch(() => undefined)
-  if (state.config.mounts.length > 0) {
-    await runStep(report, 'mounts', ({ detail }) =>
-      withLog(waitForMounts(machine, state, signal)).then(() => {
-        detail(state.config.mounts.map((mount) => mount.mountPoint).join(', '))
-      }),
-    )
+  const { mounts } = state.config
+  if (mounts.length > 0) {
+    await runStep(report, 'mounts', async ({ detail }) => {
+      await explained(paths, waitForMounts(input))
+      detail(mounts.map((mount) => mount.mountPoint).join(', '))
+    })
   }
-  await runStep(report, engine.name, () =>
-    withLog(
-      guest
-        .wait(
-          `${engine.name} did not start`,
-          () => {
-            const broken = [...engine.units, 'ssh'].find((unit) => guest.failed.has(unit))
-            if (broken !== undefined) fail(`${broken} failed in the guest`)
-            return guest.ready.has(engine.readySubject)
-          },
-          engineLimitMs,
-          signal,
-        )
-        .then(() => ping(input.socket, signal)),
-    ),
-  )
+  await runStep(report, engine.name, () => explained(paths, waitForEngine(input)))
 }
 
-async function waitForMounts(machine: Machine, state: InstanceState, signal: AbortSignal): Promise<void> {
+/** What `work` throws gets the last lines of the guest's console, and what to do next. */
+async function explained(paths: InstancePaths, work: Promise<void>): Promise<void> {
+  try {
+    await work
+  } catch (thrown) {
+    const error = TcolimaError.from(thrown)
+    if (error.code === 'cancelled') throw error
+    const { profile, serialLog: path } = paths
+    throw new TcolimaError(error.code, error.message, {
+      cause: error,
+      log: error.log ?? { path, lines: lastLines(path, 15) },
+      hint:
+        error.hint ??
+        `Start it again; \`tcolima logs ${profile} --source serial\` shows more. \`tcolima delete ${profile}\` and a start make the machine anew and keep the data disk.`,
+    })
+  }
+}
+
+async function waitForBoot({ machine: { guest }, signal }: ReadyInput): Promise<void> {
+  const booted = () => {
+    if (guest.failed.has('boot')) throw new TcolimaError('failed', 'the guest could not apply its settings')
+    return guest.ready.has('boot')
+  }
+  await guest.wait('the guest did not boot', booted, bootLimitMs, signal)
+}
+
+async function waitForEngine({ machine: { guest }, engine, socket, signal }: ReadyInput): Promise<void> {
+  const started = () => {
+    const broken = [...engine.units, 'ssh'].find((unit) => guest.failed.has(unit))
+    if (broken !== undefined) throw new TcolimaError('failed', `${broken} failed in the guest`)
+    return guest.ready.has(engine.readySubject)
+  }
+  await guest.wait(`${engine.name} did not start`, started, engineLimitMs, signal)
+  await ping(socket, signal)
+}
+
+async function waitForMounts({ machine, state, signal }: ReadyInput): Promise<void> {
   const { mounts } = state.config
   await machine.guest.wait(
     'the guest did not mount all folders',
