@@ -60,7 +60,11 @@ export async function callAgent<M extends AgentMethod>(
       answered = true
       const lines = (rest + chunk).split('\n')
       rest = lines.pop() ?? ''
-      for (const line of lines) take(line)
+      try {
+        for (const line of lines) take(line)
+      } catch (error) {
+        finish(() => reject(TcolimaError.from(error)))
+      }
     })
     socket.on('error', () => socket.destroy())
     socket.on('close', () => finish(() => reject(answered ? agentGone(log) : notThere())))

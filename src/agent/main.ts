@@ -10,7 +10,7 @@ import { Supervisor } from './supervisor.ts'
 
 /** Exit code when another process holds the instance. */
 const busyCode = 75
-// Milliseconds an agent waits for its first request, and between looks whether there is anything left to do.
+// Milliseconds an agent waits for its first request.
 const patienceMs = 15_000
 
 await main().catch((error: unknown) => {
@@ -31,19 +31,13 @@ async function main(): Promise<void> {
 
 async function serve(context: AgentContext, lock: Lock): Promise<void> {
   const { paths, host } = context
-  let idle: NodeJS.Timeout | undefined
   const place = await prepareSocketPath(paths.folder, paths.agentSocketName, host)
-  const endWhenIdle = (ms: number) => {
-    clearTimeout(idle)
-    idle = setTimeout(() => {
-      if (supervisor.status().phase === 'idle' && agent.clients() === 0) void end(0)
-      else endWhenIdle(200)
-    }, ms)
+  const endIfIdle = () => {
+    if (supervisor.status().phase === 'idle' && agent.clients() === 0) void end(0)
   }
-  const supervisor = new Supervisor(context, () => endWhenIdle(0))
-  const agent = agentServer(supervisor, log, () => undefined)
+  const supervisor = new Supervisor(context, () => setImmediate(endIfIdle))
+  const agent = agentServer(supervisor, log, () => setImmediate(endIfIdle))
   const end = async (code: number) => {
-    clearTimeout(idle)
     agent.server.close()
     await removeSocket(place.link ?? place.path, host.platform).catch(() => undefined)
     lock.release()
@@ -82,7 +76,8 @@ async function serve(context: AgentContext, lock: Lock): Promise<void> {
     })
   })
   log(`agent ${process.pid} of ${paths.profile} is there`)
-  if (!adopted) endWhenIdle(patienceMs)
+  // Whoever started this agent asks something of it at once.
+  if (!adopted) setTimeout(endIfIdle, patienceMs).unref()
 }
 
 function log(line: string): void {

@@ -5,6 +5,7 @@ import { installationFolder } from '../host/assets.ts'
 import { delay } from '../host/delay.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { ensureDir } from '../host/files.ts'
+import { readLock } from '../host/lock.ts'
 import type { Host } from '../host/platform.ts'
 import { connectablePath, isSocketAlive } from '../host/sockets.ts'
 import { lastLines } from '../host/text.ts'
@@ -34,6 +35,29 @@ export async function ensureAgent(
   if (await isSocketAlive(agentSocket(paths, host))) return agentSocket(paths, host)
   await ensureDir(home)
   await ensureDir(paths.folder)
+  let exit = launchAgent(home, paths)
+  const until = performance.now() + limitMs
+  for (;;) {
+    signal?.throwIfAborted()
+    // Not only our own child's: of two commands that start at once, one agent gets the instance.
+    const socket = agentSocket(paths, host)
+    if (await isSocketAlive(socket)) return socket
+    // The holder may have been an agent at its end, which leaves the place to a new one.
+    if (exit() === busyCode && readLock(paths.lock) === undefined) exit = launchAgent(home, paths)
+    const code = exit()
+    if (code !== undefined && code !== busyCode) throw silent('the agent could not start', paths)
+    if (performance.now() > until) {
+      if (code !== busyCode) throw silent(`the agent did not answer within ${limitMs / 1000} s`, paths)
+      throw new TcolimaError('busy', `another command works on ${paths.profile}`, {
+        hint: 'Try again when it is done.',
+      })
+    }
+    await delay(lookMs, signal)
+  }
+}
+
+/** Starts an agent on its own; gives a look at its exit code, undefined while it lives. */
+function launchAgent(home: string, paths: InstancePaths): () => number | undefined {
   const log = openSync(paths.agentLog, 'a', 0o600)
   const program = path.join(installationFolder(), 'dist', 'agent.js')
   const child = spawn(process.execPath, [program, home, paths.profile], {
@@ -50,21 +74,7 @@ export async function ensureAgent(
   child.once('error', () => {
     exit = 1
   })
-  const until = performance.now() + limitMs
-  for (;;) {
-    signal?.throwIfAborted()
-    // Not only our own child's: of two commands that start at once, one agent gets the instance.
-    const socket = agentSocket(paths, host)
-    if (await isSocketAlive(socket)) return socket
-    if (exit !== undefined && exit !== busyCode) throw silent('the agent could not start', paths)
-    if (performance.now() > until) {
-      if (exit !== busyCode) throw silent(`the agent did not answer within ${limitMs / 1000} s`, paths)
-      throw new TcolimaError('busy', `another command works on ${paths.profile}`, {
-        hint: 'Try again when it is done.',
-      })
-    }
-    await delay(lookMs, signal)
-  }
+  return () => exit
 }
 
 function silent(message: string, paths: InstancePaths): TcolimaError {

@@ -23,6 +23,8 @@ export async function attachExec(open: { socket: Socket; head: Buffer }, raw: bo
   }
   const pass = (signal: NodeJS.Signals) => {
     socket.write(encodeFrame(frameKind.signal, signal.replace(/^SIG/, '')))
+    // Ended by a signal, nothing else gives the terminal back.
+    if (raw) stdin.setRawMode(false)
     // The command may take no notice; the agent ends it when this connection closes.
     socket.end(() => process.kill(process.pid, signal))
     for (const each of passedSignals) process.removeListener(each, pass)
@@ -46,10 +48,16 @@ export async function attachExec(open: { socket: Socket; head: Buffer }, raw: bo
   })
   stdin.on('end', () => socket.write(encodeFrame(frameKind.inputEnd)))
   stdin.on('error', () => socket.write(encodeFrame(frameKind.inputEnd)))
+  const full = new Set<NodeJS.WriteStream>()
   const write = (stream: NodeJS.WriteStream, body: Buffer) => {
-    if (stream.write(body)) return
+    // One chunk holds many frames: a stream that is full is waited for once.
+    if (stream.write(body) || full.has(stream)) return
+    full.add(stream)
     socket.pause()
-    stream.once('drain', () => socket.resume())
+    stream.once('drain', () => {
+      full.delete(stream)
+      if (full.size === 0) socket.resume()
+    })
   }
   try {
     return await new Promise<ExecEnd>((resolve, reject) => {
@@ -63,7 +71,7 @@ export async function attachExec(open: { socket: Socket; head: Buffer }, raw: bo
       socket.on('data', take)
       socket.on('close', () => reject(new TcolimaError('failed', 'the connection to the guest was lost')))
       take(head)
-      socket.resume()
+      if (full.size === 0) socket.resume()
     })
   } finally {
     if (raw) stdin.setRawMode(false)

@@ -29,7 +29,7 @@ export function socketPath(dir: string, name: string, platform: 'linux' | 'darwi
   const absolute = path.resolve(dir)
   const long = path.join(absolute, name)
   if (fitsSocket(long, platform)) return { path: long }
-  const folder = `/tmp/tcolima-${uid}`
+  const folder = shortSocketFolder(uid)
   // The name that says what it is, else (a very long name) one that only tells it apart.
   const names = [`${hash(absolute)}-${name}`, hash(`${absolute}\0${name}`)]
   for (const short of names) {
@@ -37,6 +37,11 @@ export function socketPath(dir: string, name: string, platform: 'linux' | 'darwi
     if (fitsSocket(candidate, platform)) return { path: candidate, link: long }
   }
   throw new TcolimaError('host', `no short enough folder for the socket ${long}`) // A 20-digit uid would not do.
+}
+
+/** The folder of a user's sockets whose own path would be too long. */
+export function shortSocketFolder(uid: number): string {
+  return `/tmp/tcolima-${uid}`
 }
 
 /** Who makes a socket path, and where. */
@@ -70,7 +75,8 @@ export async function removeSocket(file: string, platform: 'linux' | 'darwin'): 
 }
 
 /**
- * The path to connect to for a socket at `file`: itself when it fits, else where the link there leads . Gives `file` when there is no such link. Synchronous.
+ * The path to connect to for a socket at `file`: itself when it fits, else where the link there leads.
+ * Gives `file` when there is no such link. Synchronous.
  */
 export function connectablePath(file: string, platform: 'linux' | 'darwin'): string {
   if (fitsSocket(file, platform)) return file

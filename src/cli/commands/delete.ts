@@ -4,8 +4,10 @@ import path from 'node:path'
 import { externalName } from '../../config/profile.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { acquireLock } from '../../host/lock.ts'
-import { removeSocket } from '../../host/sockets.ts'
+import type { Host } from '../../host/platform.ts'
+import { removeSocket, socketPath } from '../../host/sockets.ts'
 import { type InstancePaths, instancePaths } from '../../instance/paths.ts'
+import { readState } from '../../instance/state.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { removeContext } from '../../runtime/docker/context.ts'
 import { type CommandContext, isOn } from '../command.ts'
@@ -30,11 +32,14 @@ export async function run(context: CommandContext): Promise<number> {
     output.err('nothing was deleted\n')
     return 1
   }
+  const short = shortSockets(paths, host)
   await stopInstance(context, true)
   await removeContext({ name, folder: paths.folder, env: host.env })
   const lock = await acquireLock(paths.lock, { purpose: 'delete', waitMs: lockWaitMs })
   try {
     await removeFiles(paths, data, host.platform)
+    // Also where the link that led there is gone already.
+    for (const file of short) await rm(file, { force: true })
   } finally {
     lock.release()
   }
@@ -56,6 +61,15 @@ async function allowed(name: string, data: boolean): Promise<boolean> {
     ? 'the machine, its settings and all its images, containers and volumes'
     : 'the machine and its settings (images, containers and volumes stay on the data disk)'
   return await confirm(`Delete ${name}: ${what}?`)
+}
+
+function shortSockets(paths: InstancePaths, host: Host): string[] {
+  const names = [paths.agentSocketName, 'docker.sock', 'qmp.sock', 'guest.sock']
+  const mounts = readState(paths.state)?.sockets.mounts.map((_path, at) => `mount.${at}.sock`) ?? []
+  return [...names, ...mounts].flatMap((name) => {
+    const place = socketPath(paths.folder, name, host.platform, host.uid)
+    return place.link === undefined ? [] : [place.path]
+  })
 }
 
 async function removeFiles(paths: InstancePaths, data: boolean, platform: 'linux' | 'darwin'): Promise<void> {

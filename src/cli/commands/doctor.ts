@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs'
 import type { Check } from '../../host/check.ts'
 import { checkHost } from '../../host/doctor.ts'
+import { shortSocketFolder } from '../../host/sockets.ts'
 import { instancePaths } from '../../instance/paths.ts'
-import { type InstanceView, listInstances } from '../../instance/view.ts'
+import { listInstances } from '../../instance/view.ts'
 import type { CommandContext } from '../command.ts'
+import { leftoversOf, shortSocketLeftovers } from '../leftovers.ts'
 import { jsonLine, paint } from '../render/output.ts'
 
 /** `tcolima doctor` */
@@ -16,7 +17,10 @@ export async function run(context: CommandContext): Promise<number> {
     // The longest of each instance.
     return [{ dir: folder, name: 'mount.10.sock' }]
   })
-  const leftovers = instances.flatMap((view) => leftoversOf(home, view))
+  const leftovers = [
+    ...instances.flatMap((view) => leftoversOf(home, view)),
+    ...(await shortSocketLeftovers(shortSocketFolder(host.uid))),
+  ]
   const checks = await checkHost({ host, home, sockets, leftovers })
   if (output.json) for (const check of checks) jsonLine(output, check)
   else for (const check of checks) print(context, check)
@@ -25,24 +29,10 @@ export async function run(context: CommandContext): Promise<number> {
 
 function print({ output }: CommandContext, { name, status, detail, fix }: Check): void {
   const marks = {
-    ok: paint(output, 'green', '✓'),
-    warning: paint(output, 'yellow', '!'),
-    error: paint(output, 'red', '✗'),
+    ok: paint(output, 'green', '✓', 'out'),
+    warning: paint(output, 'yellow', '!', 'out'),
+    error: paint(output, 'red', '✗', 'out'),
   }
   output.out(`${marks[status]} ${name}: ${detail}\n`)
   if (fix !== undefined) output.out(`    ${fix}\n`)
-}
-
-function leftoversOf(home: string, view: InstanceView): Check[] {
-  const { name } = view
-  const found: Check[] = []
-  const tell = (detail: string, fix: string) =>
-    found.push({ name: `machine ${name}`, status: 'warning', detail, fix })
-  if (view.status === 'Broken') tell(view.reason ?? 'broken', `tcolima delete ${name}`)
-  if (view.status === 'Running' && !view.agent) {
-    tell('it runs, and no agent looks after it', `tcolima start ${name}`)
-  }
-  const old = `${instancePaths(home, name).rootDisk}.old`
-  if (existsSync(old)) tell('a former system disk is kept', `rm '${old}'`)
-  return found
 }

@@ -1,9 +1,13 @@
-import { closeSync, existsSync, openSync, readSync, statSync, watch } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, statSync, watchFile } from 'node:fs'
+import { StringDecoder } from 'node:string_decoder'
 import { TcolimaError } from '../../host/errors.ts'
 import { lastLines } from '../../host/text.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { type CommandContext, isOn, textOf } from '../command.ts'
 import { printable } from '../render/output.ts'
+
+// Milliseconds between two looks at a file that is followed.
+const followMs = 200
 
 /** `tcolima logs` */
 export async function run(context: CommandContext): Promise<number> {
@@ -31,18 +35,28 @@ export async function run(context: CommandContext): Promise<number> {
 /** Prints what is added to a file, from `start` on, until this process is ended. */
 async function follow(file: string, start: number, print: (text: string) => void): Promise<never> {
   let at = start
+  // A character may come in two parts.
+  let decoder = new StringDecoder('utf8')
   const more = () => {
-    const { size } = statSync(file)
-    // A new start begins the file anew.
-    if (size < at) at = 0
+    const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
+    if (size < at) {
+      // A new start begins the file anew.
+      at = 0
+      decoder = new StringDecoder('utf8')
+    }
     if (size === at) return
     const handle = openSync(file, 'r')
-    const buffer = Buffer.alloc(size - at)
-    at += readSync(handle, buffer, 0, buffer.length, at)
-    closeSync(handle)
-    print(buffer.toString())
+    try {
+      const buffer = Buffer.alloc(size - at)
+      const length = readSync(handle, buffer, 0, buffer.length, at)
+      at += length
+      print(printable(decoder.write(buffer.subarray(0, length))))
+    } finally {
+      closeSync(handle)
+    }
   }
-  watch(file, more)
   more()
+  // Not fs.watch: it loses a file that is made anew, and knows nothing of some file systems.
+  watchFile(file, { interval: followMs }, more)
   return await new Promise<never>(() => undefined)
 }

@@ -18,6 +18,7 @@ import { confirm } from '../confirm.ts'
 import { interruptible } from '../interrupt.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
+import { waitTakenBack } from '../take-back.ts'
 
 /** `tcolima start` */
 export async function run(context: CommandContext): Promise<number> {
@@ -33,7 +34,13 @@ export async function run(context: CommandContext): Promise<number> {
       await packages(context, loaded, view, signal)
       const { config, changes } = loaded
       const params = { config, changes: { ...changes }, mirror: textOf(context, 'mirror') }
-      const result = await askAgent(home, paths, host, 'start', params, { report: view.report, signal })
+      const result = await askAgent(home, paths, host, 'start', params, {
+        report: view.report,
+        signal,
+      }).catch(async (error: unknown) => {
+        if (signal.aborted) await takenBack(context, paths, view)
+        throw error
+      })
       await dockerContext(context, paths, result, config.activate, view)
       view.close()
       done(context, result, performance.now() - began)
@@ -72,6 +79,13 @@ export async function checkStart(context: CommandContext): Promise<LoadedConfig>
   if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))
   await checkMounts(loaded.config.mounts)
   return loaded
+}
+
+async function takenBack(context: CommandContext, paths: InstancePaths, view: ProgressView): Promise<void> {
+  view.close()
+  if (!context.output.json) context.output.err('interrupted: taking back what was started\n')
+  if (await waitTakenBack(paths, context.host)) return
+  renderWarning(context.output, 'the agent is still at it', `tcolima stop ${paths.profile}`)
 }
 
 async function packages(

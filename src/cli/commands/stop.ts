@@ -1,14 +1,18 @@
 import { askAgent } from '../../agent/ask.ts'
 import { externalName } from '../../config/profile.ts'
-import { TcolimaError } from '../../host/errors.ts'
-import { isAlive, terminate } from '../../host/processes.ts'
+import { messageOf, TcolimaError } from '../../host/errors.ts'
+import { isAlive } from '../../host/processes.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { readState } from '../../instance/state.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { leaveContext } from '../../runtime/docker/context.ts'
 import { type CommandContext, isOn } from '../command.ts'
-import { jsonLine } from '../render/output.ts'
+import { forceStop } from '../force-stop.ts'
+import { jsonLine, renderWarning } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
+
+// Milliseconds an agent has for a forced stop: QEMU is told to quit, then ended. One that hangs must not hold it up.
+const forcedLimitMs = 30_000
 
 /** `tcolima stop` */
 export async function run(context: CommandContext): Promise<number> {
@@ -32,15 +36,16 @@ export async function stopInstance(context: CommandContext, force: boolean): Pro
   const runs = view?.agent === true || (qemu !== undefined && isAlive(qemu))
   if (runs) {
     const progress = new ProgressView(output)
+    const limit = force ? { limitMs: forcedLimitMs } : {}
     try {
-      await askAgent(home, paths, host, 'stop', { force }, { report: progress.report })
+      await askAgent(home, paths, host, 'stop', { force }, { report: progress.report, ...limit })
     } catch (error) {
       if (!force) throw error
+      renderWarning(output, `the agent could not stop it: ${messageOf(error)}; its processes are ended`)
+      await forceStop(paths)
     } finally {
       progress.close()
     }
-    // What a forced stop could not have done by the agent.
-    if (force && qemu !== undefined) await terminate(qemu, { graceMs: 0 })
   }
   await leaveContext({ name: externalName(profile), folder: paths.folder, env: host.env })
   return runs

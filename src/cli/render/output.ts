@@ -10,25 +10,44 @@ export interface Output {
   json: boolean
   /** A person looks: lines may be drawn anew. */
   live: boolean
-  colour: boolean
+  /** Whether colours are wanted on standard error, and on standard output. */
+  colour: { err: boolean; out: boolean }
+  /** Tell more than the user needs when all goes well. */
+  verbose: boolean
 }
 
-/** The output of this process. `json` and `noColour` are the flags of those names. */
-export function processOutput(json: boolean, noColour: boolean, env: NodeJS.ProcessEnv): Output {
+/** The flags of every command that shape its output. */
+export interface OutputFlags {
+  json: boolean
+  noColour: boolean
+  verbose: boolean
+}
+
+/** The output of this process. */
+export function processOutput(flags: OutputFlags, env: NodeJS.ProcessEnv): Output {
+  const { json, noColour, verbose } = flags
   const terminal = process.stderr.isTTY
+  // https://no-color.org: "when present and not an empty string".
+  const coloured = !noColour && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb'
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     json,
     live: terminal && !json,
-    colour: terminal && !noColour && env.NO_COLOR === undefined && env.TERM !== 'dumb',
+    colour: { err: coloured && terminal, out: coloured && process.stdout.isTTY },
+    verbose,
   }
 }
 
 /** Text in a colour where there are colours (ECMA-48, SGR). */
-export function paint(output: Output, colour: 'red' | 'green' | 'yellow' | 'dim', text: string): string {
+export function paint(
+  output: Output,
+  colour: 'red' | 'green' | 'yellow' | 'dim',
+  text: string,
+  stream: 'err' | 'out' = 'err',
+): string {
   const codes = { red: 31, green: 32, yellow: 33, dim: 2 }
-  return output.colour ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text
+  return output.colour[stream] ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text
 }
 
 /** One JSON object as a line of standard output. */
@@ -49,7 +68,14 @@ export function renderError(output: Output, error: TcolimaError): number {
     for (const line of error.log.lines) output.err(paint(output, 'dim', `    ${printable(line)}`) + '\n')
   }
   if (error.hint !== undefined) output.err(`${paint(output, 'yellow', 'hint:')} ${error.hint}\n`)
+  if (output.verbose) output.err(`${paint(output, 'dim', traceOf(error))}\n`)
   return exitCodeOf(error.code)
+}
+
+/** Where an error comes from, and what lies behind it. */
+function traceOf(error: Error): string {
+  const own = error.stack ?? error.message
+  return error.cause instanceof Error ? `${own}\ncaused by ${traceOf(error.cause)}` : own
 }
 
 /** A warning, in one line and its hint. */

@@ -4,6 +4,8 @@ import { jsonLine, type Output, paint, renderWarning } from './output.ts'
 // Milliseconds between two drawings of a running step, and until a step without a terminal is said to be running.
 const drawMs = 100
 const silenceMs = 5000
+// How often the latter is looked at.
+const lookMs = 500
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
 interface Step {
@@ -35,13 +37,16 @@ export class ProgressView {
     }
     this.#erase()
     this.#take(event)
+    if (this.#steps.length > 0)
+      this.#timer ??= setInterval(() => this.#tick(), this.#output.live ? drawMs : lookMs).unref()
     this.#draw()
   }
 
-  /** Ends the drawing; what was left running is left without a line. */
+  /** Ends the drawing until the next event; what was left running is left without a line. */
   close(): void {
     this.#erase()
     clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
   #take(event: ProgressEvent): void {
@@ -53,11 +58,11 @@ export class ProgressView {
     if (event.type === 'note') {
       const step = this.#steps[at]
       if (step) step.note = event.text
+      if (this.#output.verbose && !this.#output.live) this.#output.err(`  ${event.step}: ${event.text}\n`)
       return
     }
     if (event.state === 'started') {
       this.#steps.push({ name: event.step, began: performance.now(), note: '', said: false })
-      this.#timer ??= setInterval(() => this.#tick(), this.#output.live ? drawMs : 500).unref()
       return
     }
     if (at >= 0) this.#steps.splice(at, 1)

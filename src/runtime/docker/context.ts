@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { writeFileAtomic } from '../../host/files.ts'
 import { messageOf } from '../../host/errors.ts'
@@ -46,7 +46,7 @@ export async function showContext(
     if (!activate) return { detail: `${name}, not active` }
     const before = await activeContext(run)
     if (before !== name) {
-      await writeFileAtomic(path.join(folder, memoryName), `${JSON.stringify({ before })}\n`)
+      await remember(folder, before)
       await run('docker', ['context', 'use', name], withoutHost)
     }
   } catch (error) {
@@ -65,13 +65,17 @@ export async function showContext(
   return { detail: name }
 }
 
-/** Goes back to the context that was active before, when the instance's is still the active one. Never throws. */
+/**
+ * Goes back to the context that was active before, when the instance's is still the active one; other instances that
+ * would have come back to it will go there too. Never throws.
+ */
 export async function leaveContext(input: ContextInput): Promise<void> {
   const { name, env, folder, run = runProgram } = input
   if (findProgram('docker', env.PATH ?? '') === undefined) return
+  const before = rememberedContext(folder)
   try {
+    await passOn(name, folder, before ?? 'default')
     if ((await activeContext(run)) !== name) return
-    const before = rememberedContext(folder)
     const there = before !== undefined && (await contexts(run)).includes(before)
     await run('docker', ['context', 'use', there ? before : 'default'], withoutHost)
   } catch {
@@ -86,7 +90,9 @@ export async function removeContext(input: ContextInput): Promise<void> {
   await leaveContext(input)
   const { name, env, run = runProgram } = input
   if (findProgram('docker', env.PATH ?? '') === undefined) return
-  await run('docker', ['context', 'rm', '--force', name], { allow: 'any' }).catch(() => undefined)
+  await run('docker', ['context', 'rm', '--force', name], { ...withoutHost, allow: 'any' }).catch(
+    () => undefined,
+  )
 }
 
 // With these set the client shows and changes nothing but them.
@@ -99,6 +105,20 @@ async function contexts(run: typeof runProgram): Promise<string[]> {
 
 async function activeContext(run: typeof runProgram): Promise<string> {
   return (await run('docker', ['context', 'show'], withoutHost)).stdout.trim()
+}
+
+/** Of instances that stop in another order than they started, none may go back to one that is stopped. */
+async function passOn(name: string, folder: string, before: string): Promise<void> {
+  const home = path.dirname(folder)
+  for (const each of readdirSync(home)) {
+    const sibling = path.join(home, each)
+    if (sibling === folder || rememberedContext(sibling) !== name) continue
+    await remember(sibling, before)
+  }
+}
+
+async function remember(folder: string, before: string): Promise<void> {
+  await writeFileAtomic(path.join(folder, memoryName), `${JSON.stringify({ before })}\n`)
 }
 
 function rememberedContext(folder: string): string | undefined {

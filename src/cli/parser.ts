@@ -1,0 +1,102 @@
+import { Command as Commander, CommanderError, Option } from 'commander'
+import { TcolimaError } from '../host/errors.ts'
+import type { Command } from './command.ts'
+import { commands } from './commands.ts'
+import type { Invocation } from './invocation.ts'
+import { version } from './version.ts'
+
+/**
+ * Takes apart a command line (without the program's name); gives undefined when it asked for help or the version, which
+ * is then printed. Throws `usage` with the nearest right word.
+ */
+export async function parse(words: string[]): Promise<Invocation | undefined> {
+  let found: Invocation | undefined
+  const program = new Commander('tcolima')
+    .description('Linux machines for containers on macOS and Linux')
+    .version(version(), '--version', 'print the version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError()
+    // Errors have one renderer, and it is not this one.
+    .configureOutput({ outputError: () => undefined })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage or config, 3 not running or not found.',
+    )
+  addGlobals(program)
+  for (const command of commands) addCommand(program, words, command, (invocation) => (found = invocation))
+  if (words.length === 0) {
+    program.outputHelp()
+    return undefined
+  }
+  try {
+    await program.parseAsync(words, { from: 'user' })
+    return found
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return undefined
+    throw usageError(error.message, words)
+  }
+}
+
+function usageError(text: string, words: string[]): TcolimaError {
+  const { message = '', guess } =
+    /^(?:error: )?(?<message>.*?)(?:\n\((?<guess>Did you mean .*)\))?$/s.exec(text)?.groups ?? {}
+  const command = commands.find(({ name }) => name === words[0])
+  const hint = guess ?? `See \`tcolima ${command ? `${command.name} ` : ''}--help\`.`
+  return new TcolimaError('usage', message || 'no command was given', { hint })
+}
+
+function addGlobals(command: Commander): void {
+  command.option('-p, --profile <name>', 'the machine to work on (also TCOLIMA_PROFILE)')
+  command.option('--verbose', 'tell more: what a step does, and where an error comes from')
+  command.addOption(new Option('--no-color', 'no colours (also NO_COLOR)'))
+}
+
+function addCommand(
+  program: Commander,
+  words: string[],
+  command: Command,
+  take: (invocation: Invocation) => void,
+): void {
+  const sub = program
+    .command(command.name)
+    .aliases(command.aliases ?? [])
+    .summary(command.summary)
+    .description(command.summary)
+    .helpGroup(`${command.group}:`)
+  if (command.args !== undefined) sub.arguments(command.args)
+  for (const flag of command.flags ?? []) {
+    const add = (flags: string, hidden: boolean) => {
+      const option = new Option(flags, flag.summary).hideHelp(hidden)
+      if (flag.list)
+        option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+      sub.addOption(option)
+    }
+    add(flag.flags, false)
+    for (const spelling of flag.hidden ?? []) add(spelling, true)
+  }
+  addGlobals(sub)
+  if (command.examples)
+    sub.addHelpText('after', `\nExamples:\n${command.examples.map((each) => `  ${each}\n`).join('')}`)
+  sub.action(() => {
+    // `--no-color` has a value (true) where it was not given: it must not hide the one that was.
+    const colour = program.opts().color === false ? { color: false } : {}
+    const positional = sub.args
+    const takesProfile = command.args?.startsWith('[profile]') === true
+    // `ssh -- command` and `ssh -p work -- command`: what stands behind `--` is never a profile.
+    const named = takesProfile && beforeSeparator(words, positional) > 0 ? positional[0] : undefined
+    take({
+      command,
+      flags: { ...program.opts(), ...sub.opts(), ...colour },
+      named,
+      rest: named === undefined ? positional : positional.slice(1),
+    })
+  })
+}
+
+/** How many of the positional arguments stood before the first `--`. */
+function beforeSeparator(words: string[], positional: string[]): number {
+  const at = words.indexOf('--')
+  return at < 0 ? positional.length : positional.length - (words.length - at - 1)
+}

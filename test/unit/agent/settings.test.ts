@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { refuseOtherSettings } from '../../../src/agent/settings.ts'
+import type { Config } from '../../../src/config/schema.ts'
+
+const config: Config = {
+  cpus: 2,
+  memory: 2 ** 31,
+  disk: 2 ** 36,
+  arch: 'x86_64',
+  runtime: 'docker',
+  mounts: [{ location: '/home/ann', mountPoint: '/home/ann', writable: true }],
+  accel: 'auto',
+  cpuType: '',
+  activate: true,
+  docker: { features: { buildkit: true }, 'log-opts': { 'max-size': '1m' } },
+  hostname: '',
+}
+
+function viaJson<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T
+}
+
+test.each<[string, Partial<Config>]>([
+  ['nothing', {}],
+  ['whether the context is active', { activate: false }],
+  ['the order of keys', { docker: { 'log-opts': { 'max-size': '1m' }, features: { buildkit: true } } }],
+  ['what JSON cannot hold', { docker: { ...config.docker, none: undefined } }],
+])('no difference: %s', (_, over) => {
+  expect(() => refuseOtherSettings(viaJson(config), { ...config, ...over })).not.toThrow()
+})
+
+test.each<[string, Partial<Config>]>([
+  ['cpus', { cpus: 4 }],
+  ['memory', { memory: 2 ** 32 }],
+  ['disk', { disk: 2 ** 37 }],
+  ['mounts', { mounts: [] }],
+  ['mounts', { mounts: [{ location: '/home/ann', mountPoint: '/home/ann', writable: false }] }],
+  ['docker', { docker: {} }],
+  ['hostname', { hostname: 'x' }],
+  ['cpus, accel', { cpus: 1, accel: 'tcg' }],
+])('a difference: %s', (names, over) => {
+  expect(() => refuseOtherSettings(viaJson(config), { ...config, ...over })).toThrow(
+    expect.objectContaining({
+      code: 'failed',
+      message: `it is running, and these settings change only at a start: ${names}`,
+      hint: expect.stringContaining('tcolima restart'),
+    }),
+  )
+})

@@ -1,0 +1,170 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Forwarder } from '../../../src/portforward/forwarder.ts'
+import { Forwards } from '../../../src/portforward/forwards.ts'
+import type { PlannedForward } from '../../../src/portforward/plan.ts'
+
+const wildcard80 = 'tcp 00000000 0050'
+const loopback80 = 'tcp 0100007F 0050'
+const wildcard81 = 'tcp 00000000 0051'
+const sixLoopback80 = 'tcp6 00000000000000000000000001000000 0050'
+
+/** Forwarders that write down what they do; ports in `taken` cannot be had. */
+function fixture() {
+  const events: string[] = []
+  const lines: string[] = []
+  const taken = new Set<number>()
+  const forwarder = (via: string): Forwarder => ({
+    open: async ({ hostAddress, hostPort, guestAddress }: PlannedForward) => {
+      const name = `${via} ${hostAddress}:${hostPort}${guestAddress === '' ? '' : ` ${guestAddress}`}`
+      await Promise.resolve()
+      if (taken.has(hostPort)) {
+        events.push(`! ${name}`)
+        throw new Error(`port ${hostPort} is taken`)
+      }
+      events.push(`+ ${name}`)
+      return async () => {
+        await Promise.resolve()
+        events.push(`- ${name}`)
+      }
+    },
+  })
+  const forwards = new Forwards({
+    forwarders: { hostfwd: forwarder('hostfwd'), ssh: forwarder('ssh') },
+    internal: new Set([22]),
+    log: (line) => lines.push(line),
+  })
+  /** What happened since the last look. */
+  const settled = async () => {
+    await vi.advanceTimersByTimeAsync(0)
+    return events.splice(0)
+  }
+  return { forwards, taken, lines, settled }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('follows the guest', () => {
+  test('listeners come and go', async () => {
+    const { forwards, settled } = fixture()
+    forwards.update([wildcard80, wildcard81], [], false)
+    expect(await settled()).toEqual(['+ hostfwd 0.0.0.0:80', '+ hostfwd 0.0.0.0:81'])
+    forwards.update([], [wildcard80], false)
+    expect(await settled()).toEqual(['- hostfwd 0.0.0.0:80'])
+    expect(forwards.list()).toEqual([
+      {
+        hostAddress: '0.0.0.0',
+        hostPort: 81,
+        via: 'hostfwd',
+        guestAddress: '',
+        guestPort: 81,
+        state: 'active',
+      },
+    ])
+  })
+
+  test('nothing is opened twice, and nothing for what is no listener or internal', async () => {
+    const { forwards, settled } = fixture()
+    forwards.update([wildcard80, 'tcp6 nonsense', 'tcp 00000000 0016'], [], false)
+    forwards.update([wildcard80, 'tcp6 00000000000000000000000000000000 0050'], [], false)
+    expect(await settled()).toEqual(['+ hostfwd 0.0.0.0:80'])
+    expect(await settled()).toEqual([])
+  })
+
+  test('one that went before it was opened never opens', async () => {
+    const { forwards, settled } = fixture()
+    forwards.update([wildcard80], [], false)
+    forwards.update([], [wildcard80], false)
+    expect(await settled()).toEqual([])
+  })
+
+  test('whole: the list is all there is', async () => {
+    const { forwards, settled } = fixture()
+    forwards.update([wildcard80, wildcard81], [], false)
+    await settled()
+    forwards.update([wildcard81], [], true)
+    expect(await settled()).toEqual(['- hostfwd 0.0.0.0:80'])
+    forwards.update([], [], true)
+    expect(await settled()).toEqual(['- hostfwd 0.0.0.0:81'])
+  })
+
+  test('a listener that changes its address moves, the old end first', async () => {
+    const { forwards, settled } = fixture()
+    forwards.update([loopback80], [], false)
+    expect(await settled()).toEqual(['+ ssh 127.0.0.1:80 127.0.0.1'])
+    forwards.update([wildcard80], [loopback80], false)
+    expect(await settled()).toEqual(['- ssh 127.0.0.1:80 127.0.0.1', '+ hostfwd 0.0.0.0:80'])
+    forwards.update([sixLoopback80], [wildcard80], false)
+    expect(await settled()).toEqual(['- hostfwd 0.0.0.0:80', '+ ssh 127.0.0.1:80 ::1'])
+    forwards.update([loopback80], [], false)
+    expect(await settled()).toEqual(['- ssh 127.0.0.1:80 ::1', '+ ssh 127.0.0.1:80 127.0.0.1'])
+  })
+})
+
+describe('a port of the host that is taken', () => {
+  test('is tried again until it is free, and said once', async () => {
+    const { forwards, taken, lines, settled } = fixture()
+    taken.add(80)
+    forwards.update([wildcard80, wildcard81], [], false)
+    expect(await settled()).toEqual(['! hostfwd 0.0.0.0:80', '+ hostfwd 0.0.0.0:81'])
+    expect(forwards.list()).toMatchObject([
+      { hostPort: 80, state: 'failed', reason: 'port 80 is taken' },
+      { hostPort: 81, state: 'active' },
+    ])
+    await vi.advanceTimersByTimeAsync(3000)
+    expect(await settled()).toEqual(Array.from({ length: 3 }, () => '! hostfwd 0.0.0.0:80'))
+    taken.clear()
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(await settled()).toEqual(['+ hostfwd 0.0.0.0:80'])
+    expect(forwards.list()[0]).toMatchObject({ state: 'active' })
+    expect(forwards.list()[0]).not.toHaveProperty('reason')
+    expect(lines.filter((line) => line.includes('not forwarded'))).toEqual([
+      'port 0.0.0.0:80: not forwarded: port 80 is taken',
+    ])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is no longer tried when the listener is gone', async () => {
+    const { forwards, taken, settled } = fixture()
+    taken.add(80)
+    forwards.update([wildcard80], [], false)
+    await settled()
+    forwards.update([], [wildcard80], false)
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(await settled()).toEqual([])
+    expect(forwards.list()).toEqual([])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('close', () => {
+  test('withdraws everything, and nothing comes after it', async () => {
+    const { forwards, taken, settled } = fixture()
+    taken.add(81)
+    forwards.update([wildcard80, wildcard81], [], false)
+    await settled()
+    await forwards.close()
+    expect(await settled()).toEqual(['- hostfwd 0.0.0.0:80'])
+    forwards.update([loopback80], [], true)
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(await settled()).toEqual([])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('in the middle of opening: what was opened is closed', async () => {
+    const { forwards, settled } = fixture()
+    forwards.update([wildcard80], [], false)
+    await Promise.resolve()
+    await Promise.resolve()
+    await forwards.close()
+    const events = await settled()
+    expect(events.filter((event) => event.startsWith('+'))).toHaveLength(
+      events.filter((event) => event.startsWith('-')).length,
+    )
+    expect(forwards.list()).toEqual([])
+  })
+})

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest'
+import {
+  addHostfwd,
+  hostfwdForwarder,
+  parseUsernet,
+  removeHostfwd,
+} from '../../../src/portforward/hostfwd.ts'
+
+/** A monitor that says the same to everything. */
+function monitor(answer: string) {
+  const lines: string[] = []
+  return {
+    lines,
+    ask: async (line: string) => {
+      lines.push(line)
+      return answer
+    },
+  }
+}
+
+const refusal = "Could not set up host forwarding rule 'tcp:0.0.0.0:80-:80'"
+
+describe('rules', () => {
+  test('are added and removed in the words of the monitor', async () => {
+    const { ask, lines } = monitor('')
+    const close = await hostfwdForwarder(ask).open({
+      hostAddress: '0.0.0.0',
+      hostPort: 8080,
+      via: 'hostfwd',
+      guestAddress: '',
+      guestPort: 80,
+    })
+    await close()
+    expect(lines).toEqual(['hostfwd_add net0 tcp:0.0.0.0:8080-:80', 'hostfwd_remove net0 tcp:0.0.0.0:8080'])
+  })
+
+  test.each([
+    [8080, 'port 8080 of the host is taken'],
+    [1024, 'port 1024 of the host is taken'],
+    [1023, 'port 1023 of the host is taken or needs more rights'],
+  ])('port %d that cannot be had', async (port, message) => {
+    await expect(addHostfwd(monitor(refusal).ask, '127.0.0.1', port, 80)).rejects.toMatchObject({
+      code: 'failed',
+      message,
+      cause: { message: refusal },
+    })
+  })
+
+  test('removing one that is not there is no error', async () => {
+    const { ask } = monitor('host forwarding rule for tcp:0.0.0.0:1 not found')
+    await expect(removeHostfwd(ask, '0.0.0.0', 1)).resolves.toBeUndefined()
+  })
+})
+
+describe('info usernet', () => {
+  const text = [
+    'Hub -1 (net0):',
+    '  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ',
+    '  TCP[ESTABLISHED]   24       10.0.2.15 39220    151.101.2.132   443     0     0',
+    '  TCP[HOST_FORWARD]   8               * 40124       10.0.2.15    80     0     0',
+    '  TCP[HOST_FORWARD]  13       127.0.0.1 40123       10.0.2.15    22     0     0',
+    '  TCP[ESTABLISHED]   14       127.0.0.1 40123       10.0.2.15    22     0     0',
+    '  UDP[236 sec]       20       10.0.2.15 51234        10.0.2.3    53     0     0',
+    '  UDP[HOST_FORWARD]  21               *  5353       10.0.2.15    53     0     0',
+  ]
+  const rules = [
+    { hostAddress: '0.0.0.0', hostPort: 40_124, guestPort: 80 },
+    { hostAddress: '127.0.0.1', hostPort: 40_123, guestPort: 22 },
+  ]
+  test.each([
+    ['\n', 'as sent'],
+    ['\r\n', 'with carriage returns'],
+  ])('%j', (end) => expect(parseUsernet(text.join(end))).toEqual(rules))
+
+  test.each(['', 'Hub -1 (net0):', "unknown command: 'info usernet'"])('no rules in %j', (none) => {
+    expect(parseUsernet(none)).toEqual([])
+  })
+})
