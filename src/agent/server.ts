@@ -14,19 +14,23 @@ export interface AgentServer {
   clients: () => number
 }
 
-/** Answers requests on a Unix socket (see api.ts) out of a supervisor. The caller listens and closes. */
+/**
+ * Answers requests on a Unix socket (see api.ts) out of a supervisor. The caller listens and closes. `onClientGone` is
+ * called when a client has gone, once any has asked something: one that only looks whether somebody listens comes first.
+ */
 export function agentServer(
   supervisor: Supervisor,
   log: (line: string) => void,
   onClientGone: () => void,
 ): AgentServer {
   const sockets = new Set<Socket>()
+  let asked = false
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => socket.destroy())
     socket.on('close', () => {
       sockets.delete(socket)
-      onClientGone()
+      if (asked) onClientGone()
     })
     let received = Buffer.alloc(0)
     const take = (chunk: Buffer) => {
@@ -38,6 +42,7 @@ export function agentServer(
       }
       socket.off('data', take)
       socket.pause()
+      asked = true
       const line = received.subarray(0, end).toString()
       void answer(socket, line, received.subarray(end + 1), supervisor).catch((error: unknown) => {
         log(`a request failed: ${TcolimaError.from(error).message}`)
