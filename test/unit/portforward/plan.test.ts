@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Listener } from '../../../src/portforward/listeners.ts'
 import { forwardKey, planForwards } from '../../../src/portforward/plan.ts'

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { addHostfwd, parseUsernet, removeHostfwd } from '../../../src/portforward/hostfwd.ts'
+import { Qmp, type QmpEvent } from '../../../src/vm/qmp.ts'
+
+let dir: string
+let socket: string
+let qemu: ChildProcess | undefined
+let server: Server | undefined
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(os.tmpdir(), 'tcolima-qmp-'))
+  socket = path.join(dir, 'qmp.sock')
+})
+afterEach(async () => {
+  if (qemu && qemu.exitCode === null && qemu.signalCode === null) {
+    const ended = once(qemu, 'exit')
+    qemu.kill('SIGKILL')
+    await ended
+  }
+  qemu = undefined
+  server?.close()
+  server = undefined
+  await rm(dir, { recursive: true, force: true })
+})
+
+/** A QEMU without a machine, and a connection to its monitor. */
+async function start(): Promise<Qmp> {
+  qemu = spawn(
+    'qemu-system-x86_64',
+    [
+      ...['-machine', 'none', '-nodefaults', '-no-user-config', '-display', 'none'],
+      ...['-netdev', 'user,id=net0', '-qmp', `unix:${socket},server=on,wait=off`],
+    ],
+    { stdio: 'ignore' },
+  )
+  for (;;) {
+    try {
+      return await Qmp.connect(socket)
+    } catch (error) {
+      // The socket is not there yet.
+      if (qemu.exitCode !== null) throw error
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20)
+      })
+    }
+  }
+}
+
+describe('a real QEMU', () => {
+  test('commands, their errors, the human monitor, events', async () => {
+    const qmp = await start()
+    expect(await qmp.execute('query-version')).toMatchObject({
+      qemu: { major: expect.any(Number) as number },
+    })
+    await expect(qmp.execute('no-such-command')).rejects.toMatchObject({
+      code: 'failed',
+      message: expect.stringMatching(/^QEMU: .*no-such-command/) as string,
+    })
+    expect(await qmp.human('info version')).toMatch(/^\d+\.\d+/)
+    expect(await qmp.human('nonsense')).toContain("unknown command: 'nonsense'")
+
+    // Answers find those who asked, whatever their order.
+    const [status, name] = await Promise.all([qmp.execute('query-status'), qmp.execute('query-name')])
+    expect(status).toHaveProperty('running')
+    expect(name).toEqual({})
+
+    const events: QmpEvent[] = []
+    qmp.on('event', (event) => events.push(event))
+    const closed = once(qmp, 'close')
+    await qmp.execute('quit')
+    await closed
+    expect(events.map(({ event }) => event)).toContain('SHUTDOWN')
+    await expect(qmp.execute('query-status')).rejects.toMatchObject({
+      code: 'failed',
+      message: 'QEMU is gone (query-status)',
+    })
+  })
+
+  test('rules of the user network: added, listed, refused when taken, removed', async () => {
+    const qmp = await start()
+    const human = (line: string) => qmp.human(line)
+    const probe = createServer()
+    probe.listen(0, '127.0.0.1')
+    await once(probe, 'listening')
+    const { port: taken } = probe.address() as { port: number }
+    await expect(addHostfwd(human, '127.0.0.1', taken, 22)).rejects.toMatchObject({ code: 'failed' })
+    probe.close()
+    await once(probe, 'close')
+    // The port that has just been given back is free for a while.
+    await addHostfwd(human, '127.0.0.1', taken, 22)
+    const rule = { hostAddress: '127.0.0.1', hostPort: taken, guestPort: 22 }
+    expect(parseUsernet(await human('info usernet'))).toEqual([rule])
+    await expect(addHostfwd(human, '127.0.0.1', taken, 23)).rejects.toThrow(/is taken/)
+    await removeHostfwd(human, '127.0.0.1', taken)
+    await removeHostfwd(human, '127.0.0.1', taken)
+    expect(parseUsernet(await human('info usernet'))).toEqual([])
+    await addHostfwd(human, '0.0.0.0', taken, 80)
+    expect(parseUsernet(await human('info usernet'))).toEqual([
+      { hostAddress: '0.0.0.0', hostPort: taken, guestPort: 80 },
+    ])
+    qmp.close()
+  })
+
+  test('killed: close once, and nobody waits on', async () => {
+    const qmp = await start()
+    let closed = 0
+    qmp.on('close', () => closed++)
+    qemu?.kill('SIGSTOP')
+    const waiting = expect(qmp.execute('query-status')).rejects.toMatchObject({ message: 'QEMU ended' })
+    qemu?.kill('SIGKILL')
+    await waiting
+    qmp.close()
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20)
+    })
+    expect(closed).toBe(1)
+  })
+
+  test('a second connection is possible once the first has closed', async () => {
+    const first = await start()
+    const closed = once(first, 'close')
+    first.close()
+    await closed
+    const second = await Qmp.connect(socket)
+    expect(await second.execute('query-status')).toHaveProperty('running')
+    second.close()
+  })
+})
+
+describe('nobody answers', () => {
+  test('no socket', async () => {
+    await expect(Qmp.connect(socket)).rejects.toMatchObject({
+      code: 'failed',
+      message: expect.stringContaining('does not answer: connect ENOENT') as string,
+    })
+  })
+
+  test('a socket that is accepted and silent', async () => {
+    server = createServer((client) => client.on('error', () => undefined))
+    server.listen(socket)
+    await once(server, 'listening')
+    const began = performance.now()
+    await expect(Qmp.connect(socket, 100)).rejects.toMatchObject({
+      code: 'failed',
+      message: "QEMU's monitor does not answer",
+    })
+    expect(performance.now() - began).toBeLessThan(5000)
+  })
+})
