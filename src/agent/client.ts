@@ -90,9 +90,14 @@ export async function openExec(path: string, params: ExecParams): Promise<{ sock
       socket.off('data', take)
       socket.off('close', gone)
       socket.pause()
-      const reply = JSON.parse(received.subarray(0, end).toString()) as AgentReply<'exec'>
-      if ('error' in reply) reject(TcolimaError.fromRecord(reply.error))
-      else resolve({ socket, head: received.subarray(end + 1) })
+      try {
+        const reply = JSON.parse(received.subarray(0, end).toString()) as AgentReply<'exec'>
+        if ('error' in reply) throw TcolimaError.fromRecord(reply.error)
+        resolve({ socket, head: received.subarray(end + 1) })
+      } catch (error) {
+        socket.destroy()
+        reject(TcolimaError.from(error))
+      }
     }
     socket.on('data', take)
     socket.once('close', gone)

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import path from 'node:path'
 import type { ClientChannel, ExecOptions } from 'ssh2'
 import { shellQuote } from '../guest/seed.ts'
 import type { InstanceState } from '../instance/state.ts'
@@ -15,15 +16,27 @@ export function remoteCommand(params: ExecParams, mounts: InstanceState['config'
   return `${enter}exec ${params.command.map(shellQuote).join(' ')}`
 }
 
-/** The place in the guest of a folder of the host; undefined when it is not mounted. Pure. */
+/** The place in the guest of a folder of the host; undefined when it is not mounted, or hidden by another mount. Pure. */
 export function guestFolder(
   folder: string | undefined,
   mounts: InstanceState['config']['mounts'],
 ): string | undefined {
   if (folder === undefined) return undefined
-  // The innermost mount decides: it stands last.
-  const mount = mounts.findLast(({ location }) => folder === location || folder.startsWith(`${location}/`))
-  return mount && mount.mountPoint + folder.slice(mount.location.length)
+  const holding = mounts
+    .filter(({ location }) => lies(folder, location))
+    .sort((a, b) => b.location.length - a.location.length)
+  for (const mount of holding) {
+    const place = path.posix.join(mount.mountPoint, path.posix.relative(mount.location, folder))
+    const innermost = mounts
+      .filter(({ mountPoint }) => lies(place, mountPoint))
+      .sort((a, b) => b.mountPoint.length - a.mountPoint.length)[0]
+    if (innermost === mount) return place
+  }
+  return undefined
+}
+
+function lies(file: string, folder: string): boolean {
+  return file === folder || file.startsWith(folder.endsWith('/') ? folder : `${folder}/`)
 }
 
 /** The options of ssh2 for a command. */

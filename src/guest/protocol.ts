@@ -1,3 +1,5 @@
+import { printable } from '../host/text.ts'
+
 /** What the guest tells over its link, one JSON object a line (guest/rootfs/usr/lib/tcolima/guest). */
 export type GuestMessage =
   | { type: 'hello'; version: number; boot: string }
@@ -29,7 +31,7 @@ export function parseGuestMessage(line: string): GuestMessage | undefined {
         : undefined
     case 'ready':
     case 'failed':
-      return isText(message.subject) ? { type: message.type, subject: message.subject } : undefined
+      return isText(message.subject) ? { type: message.type, subject: printable(message.subject) } : undefined
     case 'ports':
       return isTextList(message.add) && isTextList(message.remove)
         ? { type: 'ports', add: message.add, remove: message.remove, whole: message.whole === true }
@@ -40,12 +42,17 @@ export function parseGuestMessage(line: string): GuestMessage | undefined {
             type: 'mount',
             index: message.index,
             state: message.state,
-            detail: isText(message.detail) ? message.detail : '',
+            detail: isText(message.detail) ? printable(utf8(message.detail)) : '',
           }
         : undefined
     default:
       return undefined
   }
+}
+
+/** The guest tells bytes as characters of the same number; this reads them as UTF-8. */
+function utf8(text: string): string {
+  return Buffer.from(text, 'latin1').toString('utf8')
 }
 
 function isText(value: unknown): value is string {

@@ -18,3 +18,9 @@ export function lastLines(file: string, count: number): string[] {
     closeSync(handle)
   }
 }
+
+/** Text of a guest without what would move the reader's cursor; it may span lines. Pure. */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- these are what is taken away
+  return text.replaceAll(/\u001b\[[0-9;?!]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+}

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { ext4Script } from './ext4.ts'
+import { mmdebstrapArguments } from './mmdebstrap.ts'
 
 /** Everything that decides what an image holds. */
 export interface Recipe {
@@ -8,7 +10,7 @@ export interface Recipe {
   suite: string
   arch: 'x86_64' | 'aarch64'
   packages: string[]
-  /** The files of ours that go in, path below `guest/` to content digest, and whether they are executable. */
+  /** The files of ours that go in: path below `guest/` to content digest. */
   files: Record<string, string>
   /** Another Debian mirror than mmdebstrap's default, where the user named one. */
   mirror?: string | undefined
@@ -54,13 +56,17 @@ export function recipeFor(
   return { suite, arch, packages, files: digestsBelow(guestFolder), mirror }
 }
 
-/** The name of an image: the digest of its recipe, 16 hexadecimal digits. The mirror does not change what is in it. */
+/**
+ * The name of an image: the digest of its recipe and of how it is built, 16 hexadecimal digits. The mirror does not
+ * change what is in it.
+ */
 export function recipeDigest(recipe: Recipe): string {
-  const { suite, arch, packages, files } = recipe
-  return createHash('sha256')
-    .update(JSON.stringify({ suite, arch, packages, files }))
-    .digest('hex')
-    .slice(0, 16)
+  const { mirror: _mirror, ...content } = recipe
+  const how = [
+    mmdebstrapArguments(content, { overlay: '', customize: '', target: '', root: true }),
+    ext4Script('', true),
+  ]
+  return createHash('sha256').update(JSON.stringify({ content, how })).digest('hex').slice(0, 16)
 }
 
 function digestsBelow(folder: string): Record<string, string> {

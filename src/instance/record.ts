@@ -24,6 +24,9 @@ export interface InstanceRecord {
 export function readRecord(file: string): InstanceRecord | undefined {
   const record = readJson(file) as InstanceRecord | undefined
   if (record === undefined) return undefined
+  if (typeof record !== 'object' || record === null) {
+    throw new TcolimaError('failed', `${file} does not hold what tcolima wrote there`)
+  }
   if (record.version !== 1) {
     throw new TcolimaError(
       'failed',

@@ -23,7 +23,9 @@ export interface InstanceState {
 export function readState(file: string): InstanceState | undefined {
   try {
     const state = readJson(file) as InstanceState | undefined
-    return state?.version === 1 ? state : undefined
+    const whole =
+      state?.version === 1 && Number.isInteger(state.qemu?.pid) && Array.isArray(state.config?.mounts)
+    return whole ? state : undefined
   } catch {
     return undefined
   }

@@ -37,7 +37,7 @@ export function planForwards(
         guestAddress: '',
         guestPort: port,
       })
-    } else if (isLoopback(address) && (address !== '::1' || !loopback.has(port))) {
+    } else if (isLoopback(address) && (address === '127.0.0.1' || !loopback.has(port))) {
       loopback.set(port, {
         hostAddress: '127.0.0.1',
         hostPort: port,

@@ -1,3 +1,5 @@
+import { TcolimaError } from '../host/errors.ts'
+
 /** What the ssh_config of an instance says. */
 export interface SshConfigFacts {
   /** The host alias: `tcolima` or `tcolima-<profile>`. */
@@ -8,7 +10,7 @@ export interface SshConfigFacts {
   knownHostsFile: string
 }
 
-/** The text of an ssh_config(5) for an instance. Pure. */
+/** The text of an ssh_config(5) for an instance. Pure. Throws `config` for a path that cannot be written there. */
 export function sshConfigText(facts: SshConfigFacts): string {
   return `Host ${facts.alias}
   HostName 127.0.0.1
@@ -30,7 +32,13 @@ export function knownHostsLine(alias: string, hostKey: string): string {
   return `${alias} ${hostKey.trim().split(/\s+/).slice(0, 2).join(' ')}\n`
 }
 
-// ssh_config(5): arguments with spaces stand in double quotes.
+// ssh_config(5): arguments with spaces stand in double quotes; `%` begins a token, `${` a variable of the environment.
 function quote(file: string): string {
-  return `"${file.replaceAll('\\', String.raw`\\`).replaceAll('"', String.raw`\"`)}"`
+  if (file.includes('${')) {
+    throw new TcolimaError('config', `OpenSSH cannot be told of a path with \${ in it: ${file}`, {
+      hint: 'Set TCOLIMA_HOME to another folder.',
+    })
+  }
+  const plain = file.replaceAll('\\', String.raw`\\`).replaceAll('"', String.raw`\"`)
+  return `"${plain.replaceAll('%', '%%')}"`
 }

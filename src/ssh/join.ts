@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /**
@@ -8,14 +9,21 @@ import type { Duplex } from 'node:stream'
 export function joinStreams(a: Duplex, b: Duplex): void {
   a.pipe(b)
   b.pipe(a)
-  a.on('error', () => b.destroy())
-  b.on('error', () => a.destroy())
+  a.on('error', () => cut(b))
+  b.on('error', () => cut(a))
   a.on('close', () => follow(a, b))
   b.on('close', () => follow(b, a))
 }
 
 /** `closed` has closed in both directions: `other` closes too, after what is on its way to it. */
 function follow(closed: Duplex, other: Duplex): void {
-  if (!closed.readableEnded || other.writableFinished) other.destroy()
+  if (!closed.readableEnded) cut(other)
+  else if (other.writableFinished) other.destroy()
   else other.once('finish', () => other.destroy())
+}
+
+/** Ends a stream so that its other end does not take what came for all: by a reset, where there is such a thing. */
+function cut(stream: Duplex): void {
+  if (stream instanceof Socket && stream.remoteAddress !== undefined) stream.resetAndDestroy()
+  else stream.destroy()
 }

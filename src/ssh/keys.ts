@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import ssh2 from 'ssh2'
 import { ensureDir, writeFileAtomic } from '../host/files.ts'
+import { acquireLock } from '../host/lock.ts'
 
 /** A key pair in OpenSSH's own formats. */
 export interface KeyPair {
@@ -26,13 +27,22 @@ export async function userKey(folder: string): Promise<KeyPair & { file: string 
   const file = path.join(folder, 'id_ed25519')
   if (!existsSync(file)) {
     await ensureDir(folder)
-    const fresh = generateKey('tcolima')
-    // The private one last: where it is, the public one is too.
-    await writeFileAtomic(`${file}.pub`, `${fresh.public}\n`, 0o644)
-    await writeFileAtomic(file, fresh.private, 0o600)
+    // Two first starts at once must not write halves of two pairs.
+    const lock = await acquireLock(path.join(folder, 'lock'), { purpose: 'new key', waitMs: 10_000 })
+    try {
+      if (!existsSync(file)) await writeKey(file, generateKey('tcolima'))
+    } finally {
+      lock.release()
+    }
   }
   const [secret, open] = await Promise.all([readFile(file, 'utf8'), readFile(`${file}.pub`, 'utf8')])
   return { private: secret, public: open.trim(), file }
+}
+
+async function writeKey(file: string, key: KeyPair): Promise<void> {
+  // The private one last: where it is, the public one is too.
+  await writeFileAtomic(`${file}.pub`, `${key.public}\n`, 0o644)
+  await writeFileAtomic(file, key.private, 0o600)
 }
 
 /** The blob of a public key line, as SSH sends it: what a pinned host key is compared with. */

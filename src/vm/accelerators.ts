@@ -133,6 +133,7 @@ async function rememberedProof(name: Accelerator, input: ChoiceInput): Promise<P
   const known = memory.verdicts[name]
   if (known) return known
   const proof = await input.prove(name)
+  if (!proof.works && proof.passing) return proof
   memory.verdicts[name] = proof
   await writeFileAtomic(input.memory, `${JSON.stringify(memory, undefined, 2)}\n`)
   return proof
@@ -141,7 +142,8 @@ async function rememberedProof(name: Accelerator, input: ChoiceInput): Promise<P
 function readMemory(input: ChoiceInput): Memory {
   try {
     const memory = readJson(input.memory) as Memory | undefined
-    if (memory?.version === 1 && memory.key === input.key) return memory
+    const whole = memory?.version === 1 && typeof memory.verdicts === 'object'
+    if (whole && memory.key === input.key) return memory
   } catch {
     // Unreadable: forgotten, and proved again.
   }

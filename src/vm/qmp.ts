@@ -60,14 +60,23 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> {
       }
       const timer = setTimeout(fail, limitMs)
       socket.once('error', fail)
+      const early = () => fail()
+      socket.once('close', early)
       qmp.#listen(() => {
         clearTimeout(timer)
         socket.off('error', fail)
+        socket.off('close', early)
         socket.on('error', () => socket.destroy())
         resolve()
       })
     })
-    await qmp.execute('qmp_capabilities')
+    try {
+      await qmp.execute('qmp_capabilities')
+    } catch (error) {
+      // QEMU serves one client at a time: a half-open one would keep the next out.
+      qmp.close()
+      throw error
+    }
     return qmp
   }
 

@@ -1,10 +1,9 @@
 import { closeSync, existsSync, openSync, readSync, statSync, watchFile } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { TcolimaError } from '../../host/errors.ts'
-import { lastLines } from '../../host/text.ts'
+import { lastLines, printable } from '../../host/text.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { type CommandContext, isOn, textOf } from '../command.ts'
-import { printable } from '../render/output.ts'
 
 // Milliseconds between two looks at a file that is followed.
 const followMs = 200

@@ -1,4 +1,5 @@
 import { exitCodeOf, type TcolimaError } from '../../host/errors.ts'
+import { printable } from '../../host/text.ts'
 
 /** Where a command writes, and for whom. */
 export interface Output {
@@ -85,10 +86,4 @@ export function renderWarning(output: Output, text: string, hint?: string): void
     output.err(`${paint(output, 'yellow', 'warning:')} ${text}\n`)
     if (hint !== undefined) output.err(`  ${hint}\n`)
   }
-}
-
-/** A line of a guest's console without what would move the reader's cursor. */
-export function printable(line: string): string {
-  // eslint-disable-next-line no-control-regex -- these are what is taken away
-  return line.replaceAll(/\u001b\[[0-9;?!]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
 }

@@ -51,8 +51,9 @@ test('an abort ends the wait, not the process', async () => {
 })
 
 test('a zombie is dead', async () => {
-  // The outer shell becomes a `sleep` that never reaps the child it inherited.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  // The outer shell becomes a `sleep`, which never reaps the child it inherits; the child ends when it sees that.
+  const script = '(while ! grep -q sleep /proc/$$/comm; do :; done) & echo $!; exec sleep 60'
+  const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
   children.push(parent)
   const [data] = (await once(parent.stdout, 'data')) as [Buffer]
   const pid = Number(data.toString())

@@ -80,6 +80,8 @@ describe('does not work', () => {
     expect(await proveAccelerator('kvm', input)).toEqual({
       works: false,
       reason: 'the guest did not start within 0.2 s',
+      // A busy host is no verdict to remember.
+      passing: true,
     })
   })
 

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  paint,
-  printable,
-  processOutput,
-  renderError,
-  renderWarning,
-} from '../../../src/cli/render/output.ts'
+import { printable } from '../../../src/host/text.ts'
+import { paint, processOutput, renderError, renderWarning } from '../../../src/cli/render/output.ts'
 import { type ErrorCode, TcolimaError } from '../../../src/host/errors.ts'
 import { captured } from './capture.ts'
 

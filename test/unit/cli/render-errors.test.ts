@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { jsonLine, printable, renderError, renderWarning } from '../../../src/cli/render/output.ts'
+import { printable } from '../../../src/host/text.ts'
+import { jsonLine, renderError, renderWarning } from '../../../src/cli/render/output.ts'
 import { stepLine } from '../../../src/cli/render/progress.ts'
 import { table } from '../../../src/cli/render/table.ts'
 import { TcolimaError } from '../../../src/host/errors.ts'

@@ -41,7 +41,7 @@ const record: InstanceRecord = {
 function state(qemu: ProcessId, more: Partial<InstanceState> = {}): InstanceState {
   return {
     version: 1,
-    config: {} as InstanceState['config'],
+    config: { mounts: [] } as unknown as InstanceState['config'],
     accelerator: 'tcg',
     qemu,
     sshPort: 0,
