@@ -34,7 +34,7 @@ function homeWith(count: number): string {
 try {
   const none = homeWith(0)
   const many = homeWith(profiles)
-  const main = path.resolve('dist/main.js')
+  const main = path.resolve('dist/main.cjs')
   const commands: [string, string, string[], string][] = [
     ['version', process.execPath, [main, 'version'], none],
     ['list, no machine', process.execPath, [main, 'list'], none],

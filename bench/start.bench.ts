@@ -26,7 +26,7 @@ const env = {
 /** Runs a command; gives the milliseconds it took. */
 async function tcolima(...args: string[]): Promise<number> {
   const began = performance.now()
-  await execa(process.execPath, [path.resolve('dist/main.js'), ...args], {
+  await execa(process.execPath, [path.resolve('dist/main.cjs'), ...args], {
     env,
     extendEnv: false,
     stdin: 'ignore',

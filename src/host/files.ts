@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir, open, realpath, rename, stat, statfs, unlink } from 'node:fs/promises'
 import path from 'node:path'
@@ -13,7 +12,7 @@ export async function writeFileAtomic(file: string, data: string | Uint8Array, m
   try {
     const target = await resolveLink(file)
     const dir = path.dirname(target)
-    const temporary = path.join(dir, `.${path.basename(target)}.${randomBytes(6).toString('hex')}.tmp`)
+    const temporary = path.join(dir, `.${path.basename(target)}.${crypto.randomUUID()}.tmp`)
     try {
       await writeAndSync(temporary, data, mode)
       await rename(temporary, target)

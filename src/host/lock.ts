@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { linkSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -47,7 +46,7 @@ export async function acquireLock(file: string, options: LockOptions): Promise<L
   const { purpose, waitMs = 0, signal } = options
   const owner = identify(process.pid)
   if (owner === undefined) throw new TcolimaError('failed', 'cannot find this process in the process table')
-  const claim: Claim = { owner, purpose, token: randomBytes(8).toString('hex') }
+  const claim: Claim = { owner, purpose, token: crypto.randomUUID() }
   const deadline = performance.now() + waitMs
   for (;;) {
     if (signal?.aborted) throw new TcolimaError('cancelled', `gave up waiting for the lock ${file}`)
@@ -109,7 +108,7 @@ function steal(file: string, stale: string): void {
  * so the file is moved under a name nobody else uses before the look that counts.
  */
 function takeAway(file: string, isMeant: (aside: string) => boolean): void {
-  const aside = `${file}.stale.${randomBytes(8).toString('hex')}`
+  const aside = `${file}.stale.${crypto.randomUUID()}`
   try {
     renameSync(file, aside)
   } catch (error) {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf, TcolimaError } from './errors.ts'
@@ -25,7 +24,8 @@ export const systemProcessTable: ProcessTable = {
   readFile: (path) => readFileSync(path, 'utf8'),
   // The start time is printed in the local time and language, which another command may not share.
   ps: (args) =>
-    execFileSync('ps', args, {
+    // Loaded when it is used: on Linux it never is, and `list` would wait for it.
+    process.getBuiltinModule('node:child_process').execFileSync('ps', args, {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },

@@ -39,7 +39,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     mkdirSync(path.join(shared.userHome, 'share'), { recursive: true })
     await makeBusybox(folder, shared.busyboxTar)
-    const main = path.resolve(import.meta.dirname, '../../dist/main.js')
+    const main = path.resolve(import.meta.dirname, '../../dist/main.cjs')
     // Packages are installed where they are missing: this is also the first command of the README.
     await execa(
       process.execPath,

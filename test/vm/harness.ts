@@ -24,7 +24,7 @@ declare module 'vitest' {
   }
 }
 
-const main = path.resolve(import.meta.dirname, '../../dist/main.js')
+const main = path.resolve(import.meta.dirname, '../../dist/main.cjs')
 
 /** The environment of a user with a home of their own. */
 export function userEnv(shared: Shared, more: Record<string, string> = {}): Record<string, string> {

@@ -5,7 +5,7 @@ import { jsonLine, renderWarning } from '../render/output.ts'
 import { table } from '../render/table.ts'
 
 /** `tcolima list` */
-export async function run(context: CommandContext): Promise<number> {
+export async function run(context: Pick<CommandContext, 'home' | 'output'>): Promise<number> {
   const { output, home } = context
   const instances = listInstances(home)
   if (output.json) {

@@ -3,7 +3,7 @@ import { jsonLine } from '../render/output.ts'
 import { version } from '../version.ts'
 
 /** `tcolima version` */
-export async function run({ output }: CommandContext): Promise<number> {
+export async function run({ output }: Pick<CommandContext, 'output'>): Promise<number> {
   if (output.json) jsonLine(output, { version: version() })
   else output.out(`tcolima ${version()}\n`)
   return 0

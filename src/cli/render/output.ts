@@ -27,15 +27,24 @@ export interface OutputFlags {
 /** The output of this process. */
 export function processOutput(flags: OutputFlags, env: NodeJS.ProcessEnv): Output {
   const { json, noColour, verbose } = flags
-  const terminal = process.stderr.isTTY
   // https://no-color.org: "when present and not an empty string".
   const coloured = !noColour && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb'
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     json,
-    live: terminal && !json,
-    colour: { err: coloured && terminal, out: coloured && process.stdout.isTTY },
+    // Asked only when needed: the streams take time to set up.
+    get live() {
+      return process.stderr.isTTY && !json
+    },
+    colour: {
+      get err() {
+        return coloured && process.stderr.isTTY
+      },
+      get out() {
+        return coloured && process.stdout.isTTY
+      },
+    },
     verbose,
   }
 }

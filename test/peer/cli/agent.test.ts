@@ -15,7 +15,7 @@ import { instancePaths } from '../../../src/instance/paths.ts'
 import { viewInstance } from '../../../src/instance/view.ts'
 import { fakeAgent, runningInstance, send } from './fake-agent.ts'
 
-const main = path.resolve(import.meta.dirname, '../../../dist/main.js')
+const main = path.resolve(import.meta.dirname, '../../../dist/main.cjs')
 
 let home: string
 let socketPath: string

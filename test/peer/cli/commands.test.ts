@@ -4,7 +4,7 @@ import path from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-const main = path.resolve(import.meta.dirname, '../../../dist/main.js')
+const main = path.resolve(import.meta.dirname, '../../../dist/main.cjs')
 
 let folder: string
 let home: string

@@ -9,7 +9,7 @@ import type { AgentRequest, ExecParams } from '../../../src/agent/api.ts'
 import { encodeFrame, FrameReader, frameKind } from '../../../src/agent/frames.ts'
 import { fakeAgent, runningInstance, send } from './fake-agent.ts'
 
-const main = path.resolve(import.meta.dirname, '../../../dist/main.js')
+const main = path.resolve(import.meta.dirname, '../../../dist/main.cjs')
 
 let home: string
 let server: Server
