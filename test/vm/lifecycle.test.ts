@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
@@ -103,6 +103,31 @@ describe('an instance through its life', () => {
     expect([a.exitCode, b.exitCode], `${String(a.stderr)}\n${String(b.stderr)}`).toEqual([0, 0])
     const stopped = await tcolima(['stop', profile])
     expect([stopped.exitCode, processesOf(home, profile)]).toEqual([0, {}])
+  })
+})
+
+describe('another command, or the guest itself', () => {
+  it('ends a start under way in order; a guest that powers itself off is stopped', async () => {
+    const underWay = () => eventually(() => (processesOf(home, profile).qemu ? true : undefined), 60_000)
+    const first = start()
+    await underWay()
+    expect((await tcolima(['stop', profile])).exitCode).toBe(0)
+    expect((await first).exitCode).not.toBe(0)
+    expect(processesOf(home, profile)).toEqual({})
+
+    const second = await start()
+    expect(second.exitCode, String(second.stderr)).toBe(0)
+    await tcolima(['ssh', profile, '--', 'sudo', 'poweroff'])
+    await eventually(() => (processesOf(home, profile).qemu ? undefined : true), 60_000)
+    await eventually(() => (existsSync(path.join(home, profile, 'docker.sock')) ? undefined : true), 10_000)
+    const status = await tcolima(['status', profile])
+    expect([status.exitCode, status.stderr]).toEqual([3, expect.stringContaining('powered itself off')])
+
+    const third = start()
+    await underWay()
+    expect((await tcolima(['delete', profile, '--force'])).exitCode).toBe(0)
+    expect((await third).exitCode).not.toBe(0)
+    expect(readdirSync(path.join(home, profile))).toEqual(['data.qcow2'])
   })
 })
 
