@@ -13,7 +13,10 @@ const testPackages = {
   script: 'bsdutils',
   busybox: 'busybox-static',
   perl: 'perl-base',
-  // The engine's client, and QEMU for the machine protocol without a guest.
+  debugfs: 'e2fsprogs',
+  'ssh-keygen': 'openssh-client',
+  docker: 'docker.io',
+  // For the machine protocol without a guest.
   'qemu-system-x86_64': 'qemu-system-x86',
 }
 

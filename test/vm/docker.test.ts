@@ -29,7 +29,10 @@ describe('the docker socket on the host', () => {
 
   it('is what the active docker context points at', async () => {
     const env = userEnv(shared)
-    const shown = await execa('docker', ['context', 'show'], { env, extendEnv: false })
+    const shown = await execa('docker', ['context', 'inspect', '--format', '{{.Name}}'], {
+      env,
+      extendEnv: false,
+    })
     expect(shown.stdout).toBe('tcolima-shared')
     const version = await execa('docker', ['version', '-f', '{{.Server.Version}}'], { env, extendEnv: false })
     expect(version.stdout).toMatch(/^\d+\./)

@@ -65,8 +65,6 @@ describe('an instance through its life', () => {
       .map((line) => JSON.parse(line) as { name: string; status: string })
       .find(({ name }) => name === profile)
     expect(life?.status).toBe('Stopped')
-    const context = await execa('docker', ['context', 'show'], { env: userEnv(shared), extendEnv: false })
-    expect(context.exitCode).toBe(0)
     const revived = await start()
     expect(revived.exitCode, String(revived.stderr)).toBe(0)
     const kept = await docker(profile, ['run', '--rm', '-v', 'kept:/v', 'busybox', 'cat', '/v/f'])

@@ -42,7 +42,7 @@ export async function showContext(
   try {
     const exists = (await contexts(run)).includes(name)
     const docker = ['--description', 'tcolima', '--docker', `host=${host}`]
-    await run('docker', ['context', exists ? 'update' : 'create', ...docker, name])
+    await run('docker', ['context', exists ? 'update' : 'create', ...docker, name], withoutHost)
     if (!activate) return { detail: `${name}, not active` }
     const before = await activeContext(run)
     if (before !== name) {
@@ -104,7 +104,8 @@ async function contexts(run: typeof runProgram): Promise<string[]> {
 }
 
 async function activeContext(run: typeof runProgram): Promise<string> {
-  return (await run('docker', ['context', 'show'], withoutHost)).stdout.trim()
+  // Not `context show`: the client of Debian 12 (20.10) does not know it.
+  return (await run('docker', ['context', 'inspect', '--format', '{{.Name}}'], withoutHost)).stdout.trim()
 }
 
 /** Of instances that stop in another order than they started, none may go back to one that is stopped. */

@@ -45,7 +45,7 @@ function instance(name: string, more: NodeJS.ProcessEnv = {}) {
 const show = async (name: string, activate = true, more: NodeJS.ProcessEnv = {}) =>
   await showContext({ ...instance(name, more), socket: `/s/${name}.sock`, activate })
 
-const active = () => docker('context', 'show')
+const active = () => docker('context', 'inspect', '--format', '{{.Name}}')
 const hostOf = (name: string) =>
   docker('context', 'inspect', '-f', '{{.Endpoints.docker.Host}}', `tcolima-${name}`)
 const all = () => docker('context', 'ls', '-q').split('\n')

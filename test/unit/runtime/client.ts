@@ -13,7 +13,7 @@ export function client(over: { contexts?: Record<string, string>; active?: strin
     switch (verb) {
       case 'ls':
         return Object.keys(contexts).join('\n')
-      case 'show':
+      case 'inspect':
         // The variables win over the file, unless they are taken away.
         return 'DOCKER_CONTEXT' in (options.env ?? {}) ? docker.active : 'from the environment'
       case 'create':

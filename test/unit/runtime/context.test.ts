@@ -70,7 +70,7 @@ describe('showContext', () => {
     expect(docker.ran).toEqual([])
   })
 
-  test.each(['ls', 'create', 'show', 'use'])(
+  test.each(['ls', 'create', 'inspect', 'use'])(
     '`docker context %s` fails: a warning, no error',
     async (fails) => {
       const { run } = client({ fails })
@@ -142,7 +142,7 @@ describe('leaveContext', () => {
     expect(docker.active).toBe('desktop')
   })
 
-  test.each(['show', 'ls', 'use'])('a client whose `%s` fails is no error', async (fails) => {
+  test.each(['inspect', 'ls', 'use'])('a client whose `%s` fails is no error', async (fails) => {
     const { run } = client({ contexts: { tcolima: '' }, active: 'tcolima', fails })
     await expect(leaveContext(input(run))).resolves.toBeUndefined()
   })
