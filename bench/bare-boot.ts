@@ -1,26 +1,35 @@
-import { type spawn as spawnType } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { GuestLink } from '../src/guest/link.ts'
+import { delay } from '../src/host/delay.ts'
+import { terminate, waitForEnd } from '../src/host/processes.ts'
+import { lastLines } from '../src/host/text.ts'
 import { findImage } from '../src/image/store.ts'
 import type { InstancePaths } from '../src/instance/paths.ts'
 import { readRecord } from '../src/instance/record.ts'
 import { readState } from '../src/instance/state.ts'
 import { qemuFacts } from '../src/vm/capabilities.ts'
 import { qemuArguments, qemuProgram } from '../src/vm/command-line.ts'
+import { launchQemu, type QemuProcess } from '../src/vm/process.ts'
+import { Qmp } from '../src/vm/qmp.ts'
+
+/** Milliseconds from starting QEMU until the guest said that a part of it is there. */
+export interface BareTimes {
+  boot: number
+  docker: number
+}
 
 /**
  * Boots a stopped instance's disks (through throw-away overlays) with QEMU alone; gives the milliseconds from starting
- * QEMU until the guest says that its engine is ready. Ends QEMU in any case.
+ * QEMU until the guest says that it has booted, and that its engine is ready. Ends QEMU in any case, also on abort.
  */
 export async function bareBoot(
   paths: InstancePaths,
   images: string,
   scratch: string,
-  spawn: typeof spawnType,
-): Promise<number> {
+  signal: AbortSignal,
+): Promise<BareTimes> {
   const record = readRecord(paths.record)
   const state = readState(paths.state)
   const image = record && (await findImage(images, record.imageDigest))
@@ -58,36 +67,73 @@ export async function bareBoot(
     },
     capabilities,
   })
+  signal.throwIfAborted()
+  const log = inside('qemu.log')
   const began = performance.now()
-  const child = spawn(program, args, { stdio: 'ignore' })
-  const exited = once(child, 'exit')
+  const qemu = await launchQemu(program, args, log)
   try {
-    const link = await connected(inside('guest.sock'))
-    const ready = new Promise<number>((resolve, reject) => {
-      link.on('message', (message) => {
-        if (message.type === 'ready' && message.subject === 'docker') resolve(performance.now() - began)
-      })
-      link.on('close', () => reject(new Error('QEMU ended before the guest was ready')))
-    })
-    link.send({ type: 'sync' })
-    return await ready
+    const times = await guestTimes({ qemu, log, socket: inside('guest.sock'), began }, signal)
+    await quit(inside('qmp.sock'), qemu)
+    return times
   } finally {
-    child.kill('SIGKILL')
-    await exited
+    await terminate(qemu.id, { graceMs: 0 })
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-async function connected(socket: string): Promise<GuestLink> {
-  const until = performance.now() + 10_000
-  for (;;) {
-    try {
-      return await GuestLink.connect(socket)
-    } catch (error) {
-      if (performance.now() > until) throw error
-      await new Promise((resolve) => {
-        setTimeout(resolve, 10)
+interface Boot {
+  qemu: QemuProcess
+  log: string
+  socket: string
+  began: number
+}
+
+// Milliseconds, as in the product.
+const readyLimitMs = 5 * 60_000
+const lookMs = 10
+
+/** Waits for the guest; throws when QEMU ends, the guest fails, the time is over, or on abort. */
+async function guestTimes({ qemu, log, socket, began }: Boot, signal: AbortSignal): Promise<BareTimes> {
+  const over = new AbortController()
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(readyLimitMs), over.signal])
+  void qemu.ended.then((reason) =>
+    over.abort(new Error(`QEMU ended: ${reason}\n${lastLines(log, 12).join('\n')}`)),
+  )
+  const link = await connected(socket, limit)
+  try {
+    return await new Promise<BareTimes>((resolve, reject) => {
+      const fail = () => reject(limit.reason as Error)
+      if (limit.aborted) fail()
+      limit.addEventListener('abort', fail, { once: true })
+      let boot = Number.NaN
+      link.on('message', (message) => {
+        const ms = performance.now() - began
+        if (message.type === 'failed') reject(new Error(`${message.subject} failed in the guest`))
+        if (message.type !== 'ready') return
+        if (message.subject === 'boot' && Number.isNaN(boot)) boot = ms
+        if (message.subject === 'docker') resolve({ boot, docker: ms })
       })
-    }
+      link.send({ type: 'sync' })
+    })
+  } finally {
+    link.close()
   }
+}
+
+/** Connects to the guest's link as soon as QEMU has made it. */
+async function connected(socket: string, signal: AbortSignal): Promise<GuestLink> {
+  for (;;) {
+    signal.throwIfAborted()
+    const link = await GuestLink.connect(socket).catch(() => undefined)
+    if (link) return link
+    await delay(lookMs, signal)
+  }
+}
+
+async function quit(socket: string, qemu: QemuProcess): Promise<void> {
+  const qmp = await Qmp.connect(socket)
+  // QEMU may be gone before its answer is read.
+  await qmp.execute('quit').catch(() => undefined)
+  qmp.close()
+  await waitForEnd(qemu.id, 5000)
 }

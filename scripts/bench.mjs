@@ -1,5 +1,7 @@
-// `npm run bench -- NAME [--runs N]`: builds, runs bench/NAME.ts, which prints a table and writes bench/results/NAME.json.
-import { spawnSync } from 'node:child_process'
+// `npm run bench -- NAME [--runs N]`: builds what is stale, runs bench/NAME.bench.ts, which prints a table and writes
+// bench/results/NAME.json.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { build } from 'esbuild'
@@ -10,7 +12,9 @@ if (!names.includes(name)) {
   process.stderr.write(`usage: npm run bench -- ${names.join('|')} [--runs N]\n`)
   process.exit(2)
 }
-if (spawnSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' }).status !== 0) process.exit(1)
+// The launcher knows what is stale, and builds under a lock.
+const built = spawnSync(path.resolve('tcolima'), ['version'], { stdio: ['ignore', 'ignore', 'inherit'] })
+if (built.status !== 0) process.exit(1)
 // Inside dist, so that packages and the installation's files are found from there.
 const folder = mkdtempSync(path.join('dist', 'bench-'))
 try {
@@ -24,7 +28,11 @@ try {
     target: 'node20',
     packages: 'external',
   })
-  process.exitCode = spawnSync(process.execPath, [outfile, ...rest], { stdio: 'inherit' }).status ?? 1
+  const child = spawn(process.execPath, [outfile, ...rest], { stdio: 'inherit' })
+  // It cleans up; this process only waits for it. A terminal's Ctrl-C reaches both, which does no harm.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  const [code] = await once(child, 'exit')
+  process.exitCode = code ?? 1
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

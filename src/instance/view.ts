@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { messageOf } from '../host/errors.ts'
 import { readLock } from '../host/lock.ts'
@@ -25,17 +25,21 @@ export interface InstanceView {
  */
 export function viewInstance(home: string, profile: string): InstanceView | undefined {
   const paths = instancePaths(home, profile)
-  const hasConfig = existsSync(paths.config)
-  if (!hasConfig && !existsSync(paths.record)) {
-    const holder = isFolder(paths.folder) ? readLock(paths.lock) : undefined
-    return holder ? { name: profile, status: 'Starting', agent: true } : undefined
+  // One look at the folder: fifty instances are to cost as little as a few.
+  const names = namesIn(paths.folder)
+  const has = (file: string) => names.includes(path.basename(file))
+  const lockName = path.basename(paths.lock)
+  const locked = () => names.some((name) => name.startsWith(lockName)) && readLock(paths.lock) !== undefined
+  const hasConfig = has(paths.config)
+  if (!hasConfig && !has(paths.record)) {
+    return locked() ? { name: profile, status: 'Starting', agent: true } : undefined
   }
-  const agent = readLock(paths.lock) !== undefined
+  const agent = locked()
   const base = { name: profile, agent }
   try {
     if (hasConfig) readableText(paths.config)
-    const record = readRecord(paths.record)
-    const state = readState(paths.state)
+    const record = has(paths.record) ? readRecord(paths.record) : undefined
+    const state = has(paths.state) ? readState(paths.state) : undefined
     const running = state !== undefined && isAlive(state.qemu)
     const known = { ...base, ...(record ? { record } : {}), ...(state ? { state } : {}) }
     if (running) return { ...known, status: state.ready ? 'Running' : 'Starting' }
@@ -51,20 +55,19 @@ export function viewInstance(home: string, profile: string): InstanceView | unde
 
 /** All instances of a home, by name. */
 export function listInstances(home: string): InstanceView[] {
-  let names: string[]
-  try {
-    names = readdirSync(home)
-  } catch {
-    return []
-  }
-  return names
-    .filter((name) => !/^[_.]/.test(name) && isFolder(path.join(home, name)))
+  return namesIn(home)
+    .filter((name) => !/^[_.]/.test(name))
     .sort()
     .flatMap((name) => viewInstance(home, name) ?? [])
 }
 
-function isFolder(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false
+/** What lies in a folder; nothing where there is no folder. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
 }
 
 /** Throws when a file cannot be text at all: a full check would need a YAML parser. */
