@@ -166,12 +166,25 @@ export class Supervisor {
     try {
       if (!this.#running) {
         const before = readState(paths.state)
+        if (before && isAlive(before.qemu)) {
+          throw new TcolimaError('failed', `QEMU ${before.qemu.pid} runs, and its monitor does not answer`, {
+            hint: `End it with: tcolima stop ${paths.profile} --force`,
+          })
+        }
         if (before) await writeState(paths.state, { ...before, ready: false })
         const prepared = await prepare(this.#context, params, report, signal)
         signal.throwIfAborted()
         const { qemu, state } = await launch(this.#context, prepared, params.config, before?.sshPort ?? 0)
         log(`QEMU ${qemu.id.pid} started (${prepared.accelerator})`)
-        await this.#open(prepared.record, state, qemu, signal)
+        try {
+          await this.#open(prepared.record, state, qemu, signal)
+        } catch (thrown) {
+          await terminate(qemu.id, { graceMs: quitLimitMs })
+          const error = TcolimaError.from(thrown)
+          error.log ??= { path: paths.qemuLog, lines: lastLines(paths.qemuLog, 12) }
+          error.step ??= 'boot'
+          throw error
+        }
       }
       const running = this.#current()
       if (!running) throw new TcolimaError('failed', 'the machine is gone')
@@ -191,7 +204,7 @@ export class Supervisor {
     }
   }
 
-  /** Takes up the services of a QEMU; when that fails, QEMU is ended. */
+  /** Takes up the services of a QEMU; when that fails, QEMU runs on. */
   async #open(
     record: InstanceRecord,
     state: InstanceState,
@@ -200,18 +213,15 @@ export class Supervisor {
   ): Promise<void> {
     const { paths, log, home } = this.#context
     const { private: privateKey } = await userKey(homePaths(home).keys)
-    let machine: Machine
+    const machine = await Machine.open({ paths, record, state, qemu, privateKey, log, signal })
+    let sockets: HostSockets
     try {
-      machine = await Machine.open({ paths, record, state, qemu, privateKey, log, signal })
-    } catch (thrown) {
-      await terminate(qemu.id, { graceMs: quitLimitMs })
-      const error = TcolimaError.from(thrown)
-      error.log ??= { path: paths.qemuLog, lines: lastLines(paths.qemuLog, 12) }
-      error.step ??= 'boot'
+      await writeSshFiles(this.#context, record, state.sshPort)
+      sockets = await openHostSockets(this.#context, machine, engineNamed(state.config.runtime))
+    } catch (error) {
+      await machine.close()
       throw error
     }
-    await writeSshFiles(this.#context, record, state.sshPort)
-    const sockets = await openHostSockets(this.#context, machine, engineNamed(state.config.runtime))
     const running: Running = { machine, record, state, sockets }
     this.#running = running
     machine.qmp.on('event', ({ event, data }) => {
@@ -237,7 +247,10 @@ export class Supervisor {
       await starting.done.catch(() => undefined)
     }
     const running = this.#running
-    if (!running) return
+    if (!running) {
+      await this.#endUnanswering(force, report)
+      return
+    }
     await runStep(report, 'power off', async ({ detail }) => {
       if (!force) {
         running.machine.powerOff()
@@ -245,6 +258,16 @@ export class Supervisor {
         if (!gone) detail('the guest did not, QEMU was ended')
       }
       await this.#kill()
+    })
+  }
+
+  /** Ends a QEMU that could not be taken up: told by a signal, it still writes its disks' caches out. */
+  async #endUnanswering(force: boolean, report: Report): Promise<void> {
+    const qemu = readState(this.#context.paths.state)?.qemu
+    if (qemu === undefined || !isAlive(qemu)) return
+    await runStep(report, 'power off', async ({ detail }) => {
+      detail('QEMU did not answer and was ended')
+      await terminate(qemu, { graceMs: force ? 0 : quitLimitMs })
     })
   }
 
