@@ -142,12 +142,13 @@ async function connectQmp(path: string, input: MachineInput): Promise<Qmp> {
   void input.qemu.ended.then((reason) => {
     ended = reason
   })
-  const until = performance.now() + 20_000
+  // Less in all than a command waits for its agent.
+  const until = performance.now() + 15_000
   for (;;) {
     input.signal.throwIfAborted()
     if (ended !== undefined) throw new TcolimaError('failed', `QEMU ended: ${ended}`)
     try {
-      return await Qmp.connect(path)
+      return await Qmp.connect(path, 5000)
     } catch (error) {
       if (performance.now() > until) throw error
       await delay(20, input.signal)
