@@ -73,6 +73,9 @@ export class Supervisor {
     await this.#stopping
     // One that was taken back is none to join.
     while (this.#starting?.abort.signal.aborted) await this.#starting.done.catch(() => undefined)
+    // A QEMU that an earlier agent started is looked after once a second: it may be gone already.
+    if (this.#running && !isAlive(this.#running.machine.qemu.id))
+      await this.#ended(this.#running, 'it is gone')
     if (this.#running?.state.ready) {
       refuseOtherSettings(this.#running.state.config, params.config)
       return this.#result(this.#running, true)
