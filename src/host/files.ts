@@ -42,6 +42,11 @@ export function readJson(file: string): unknown {
   }
 }
 
+/** Writes a value as JSON a person can read, the way of `writeFileAtomic`; `readJson` reads it back. */
+export async function writeJson(file: string, value: unknown, mode = 0o600): Promise<void> {
+  await writeFileAtomic(file, `${JSON.stringify(value, undefined, 2)}\n`, mode)
+}
+
 /** Makes a folder and those above it where missing; `mode` is for folders it makes, never for one that exists. */
 export async function ensureDir(dir: string, mode = 0o700): Promise<void> {
   try {

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { readJson, writeFileAtomic } from '../host/files.ts'
+import { readJson, writeJson } from '../host/files.ts'
 
 /** A guest image that is whole, with the paths of its parts. */
 export interface Image {
@@ -73,7 +73,7 @@ export async function recordImage(folder: string, digest: string, names: string[
     parts.map(async (part) => [part, await recordPart(path.join(folder, part))]),
   )
   const record: ImageRecord = { version: 1, digest, names, parts: Object.fromEntries(entries) }
-  await writeFileAtomic(path.join(folder, recordFile), `${JSON.stringify(record, undefined, 2)}\n`, 0o644)
+  await writeJson(path.join(folder, recordFile), record, 0o644)
 }
 
 function readRecord(folder: string): ImageRecord | undefined {

@@ -1,5 +1,5 @@
 import { TcolimaError } from '../host/errors.ts'
-import { readJson, writeFileAtomic } from '../host/files.ts'
+import { readJson, writeJson } from '../host/files.ts'
 
 /** What was fixed when an instance was created. */
 export interface InstanceRecord {
@@ -41,5 +41,5 @@ export function readRecord(file: string): InstanceRecord | undefined {
 
 /** Writes the record, which makes the instance a created one. */
 export async function writeRecord(file: string, record: InstanceRecord): Promise<void> {
-  await writeFileAtomic(file, `${JSON.stringify(record, undefined, 2)}\n`)
+  await writeJson(file, record)
 }

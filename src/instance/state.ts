@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts'
-import { readJson, writeFileAtomic } from '../host/files.ts'
+import { readJson, writeJson } from '../host/files.ts'
 import type { ProcessId } from '../host/processes.ts'
 
 /** What runs of an instance, or ran last; kept for whoever comes after the agent that wrote it. */
@@ -32,5 +32,5 @@ export function readState(file: string): InstanceState | undefined {
 }
 
 export async function writeState(file: string, state: InstanceState): Promise<void> {
-  await writeFileAtomic(file, `${JSON.stringify(state, undefined, 2)}\n`)
+  await writeJson(file, state)
 }

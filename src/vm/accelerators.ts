@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import { errnoOf, TcolimaError } from '../host/errors.ts'
-import { readJson, writeFileAtomic } from '../host/files.ts'
+import { readJson, writeJson } from '../host/files.ts'
 import type { Host } from '../host/platform.ts'
 import type { Accelerator } from './command-line.ts'
 import type { Proof } from './prove.ts'
@@ -135,7 +135,7 @@ async function rememberedProof(name: Accelerator, input: ChoiceInput): Promise<P
   const proof = await input.prove(name)
   if (!proof.works && proof.passing) return proof
   memory.verdicts[name] = proof
-  await writeFileAtomic(input.memory, `${JSON.stringify(memory, undefined, 2)}\n`)
+  await writeJson(input.memory, memory)
   return proof
 }
 
