@@ -9,12 +9,16 @@ export interface FileHandle {
   fd: number
   /** Opened with SSH_FXF_APPEND: offsets of WRITE do not count. */
   append: boolean
+  /** Called once it is closed. */
+  onClose?: () => void
 }
 
 /** An open folder. */
 export interface DirHandle {
   kind: 'dir'
   dir: Dir
+  /** As the client named it. */
+  path: string
   /** Where it lay when it was opened: a real path. */
   place: string
   /** Whether `.` and `..` have been given. */
@@ -132,6 +136,6 @@ async function closeSlot(slot: Slot): Promise<void> {
       slot.release = resolve
     })
   }
-  if (slot.handle.kind === 'file') await closeFd(slot.handle.fd)
-  else await slot.handle.dir.close()
+  if (slot.handle.kind === 'dir') return slot.handle.dir.close()
+  await closeFd(slot.handle.fd).finally(slot.handle.onClose)
 }

@@ -10,12 +10,12 @@ import { failure, StatusError } from './status.ts'
 
 /** SSH_FXP_LSTAT (draft section 6.8). */
 export async function lstat(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-  return attrsReply(request.id, attrsOf(await fs.lstat(bytesOf(await share.paths.place(request.path)))))
+  return look(share, request, await share.paths.place(request.path))
 }
 
 /** SSH_FXP_STAT: links are followed as long as they stay in the share. */
 export async function stat(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-  return attrsReply(request.id, attrsOf(await fs.lstat(bytesOf(await share.paths.followed(request.path)))))
+  return look(share, request, await share.paths.followed(request.path))
 }
 
 /** SSH_FXP_FSTAT. */
@@ -55,6 +55,16 @@ export function fsetstat(
     if (uid !== undefined && gid !== undefined) await chownFd(fd, ownerId(uid), ownerId(gid))
     return statusReply(request.id, Fx.OK, '')
   })
+}
+
+async function look(
+  share: Share,
+  { id, path }: { id: number; path: string },
+  place: string,
+): Promise<Buffer> {
+  const stats = await fs.lstat(bytesOf(place))
+  if (stats.isDirectory()) share.observer?.knows(path)
+  return attrsReply(id, attrsOf(stats))
 }
 
 // By a descriptor: `truncate` itself would follow a link, and wait on a FIFO.

@@ -1,4 +1,4 @@
-import { type Dir, promises as fs, type Stats } from 'node:fs'
+import { constants, type Dir, promises as fs, type Stats } from 'node:fs'
 import { attrsOf } from './codec-attrs.ts'
 import { handleReply, type NameEntry, nameReply, statusReply } from './codec-replies.ts'
 import { errnoOf } from '../host/errors.ts'
@@ -23,8 +23,17 @@ export async function opendir(share: Share, request: { id: number; path: string 
     // Node's types know only text encodings here, but it gives names as bytes too.
     const encoding = 'buffer' as BufferEncoding
     const dir = await fs.opendir(bytesOf(place), { encoding, bufferSize: BATCH_ENTRIES })
-    return { kind: 'dir', dir, place, started: false, kept: undefined, last: Promise.resolve() }
+    return {
+      kind: 'dir',
+      dir,
+      path: request.path,
+      place,
+      started: false,
+      kept: undefined,
+      last: Promise.resolve(),
+    }
   })
+  share.observer?.knows(request.path)
   return handleReply(request.id, name)
 }
 
@@ -39,9 +48,20 @@ export function readdir(share: Share, request: { id: number; handle: string }): 
       const root = await share.paths.realRoot()
       const entries = await Promise.all(names.map((name) => entryOf(handle.place, name, root)))
       const present = entries.filter((entry) => entry !== undefined)
+      // The client asks no more for what it has got here.
+      if (share.observer)
+        for (const folder of subfolders(present)) share.observer.knows(join(handle.path, folder))
       if (present.length > 0) return nameReply(request.id, present)
     }
   })
+}
+
+function subfolders(entries: NameEntry[]): string[] {
+  const isFolder = ({ attrs }: NameEntry) => ((attrs.mode ?? 0) & constants.S_IFMT) === constants.S_IFDIR
+  return entries
+    .filter(isFolder)
+    .map(({ name }) => name)
+    .filter((name) => name !== '.' && name !== '..')
 }
 
 async function nextNames(handle: DirHandle): Promise<string[]> {

@@ -16,7 +16,13 @@ export async function open(share: Share, request: Of<'open'>): Promise<Buffer> {
   const path = bytesOf(await share.paths.place(request.path))
   // The process's umask applies too, as with OpenSSH; set-id bits are not for a guest to give.
   const mode = (request.attrs.mode ?? 0o666) & 0o777
-  const name = await share.handles.add(() => openRegular(path, flags, mode))
+  const name = await share.handles.add(async () => {
+    const handle = await openRegular(path, flags, mode)
+    const { observer } = share
+    if (!observer || !opensForChange(request.pflags)) return handle
+    observer.opened(request.path)
+    return { ...handle, onClose: () => observer.closed(request.path) }
+  })
   return handleReply(request.id, name)
 }
 

@@ -1,5 +1,6 @@
 import type { Request } from './codec-requests.ts'
 import { statusReply } from './codec-replies.ts'
+import { tell } from './observe.ts'
 import type { FifoLock } from './order.ts'
 import * as attrs from './ops-attrs.ts'
 import * as dirs from './ops-dirs.ts'
@@ -64,8 +65,7 @@ export function standingOf(request: Request): Standing {
 /** Does a request and gives its reply. Never rejects: an error is a reply too. Takes the lock that sessions share. */
 export async function answer(share: Share, request: Request, nameLock: FifoLock): Promise<Buffer> {
   try {
-    const { changes, names } = standingOf(request)
-    if (changes && !share.writable) throw denied('read-only share')
+    const { names } = standingOf(request)
     if (names === undefined) return await perform(share, request)
     return await nameLock.run(names === 'resolves', () => perform(share, request))
   } catch (error) {
@@ -74,6 +74,15 @@ export async function answer(share: Share, request: Request, nameLock: FifoLock)
 }
 
 async function perform(share: Share, request: Request): Promise<Buffer> {
+  const replayed = await share.replays?.answer(share, request)
+  if (replayed !== undefined) return replayed
+  if (standingOf(request).changes && !share.writable) throw denied('read-only share')
+  const reply = await operate(share, request)
+  if (share.observer) tell(share.observer, request)
+  return reply
+}
+
+async function operate(share: Share, request: Request): Promise<Buffer> {
   switch (request.kind) {
     case 'open':
       return files.open(share, request)

@@ -8,7 +8,8 @@ import { PacketReader } from './packets.ts'
 import { MAX_READ } from './protocol.ts'
 import { answer, standingOf } from './requests.ts'
 import { Sender } from './sender.ts'
-import type { Share } from './share.ts'
+import type { Replays } from './replay.ts'
+import type { Share, ShareObserver } from './share.ts'
 import { SharePaths } from './share-path.ts'
 
 /** What a session serves. */
@@ -23,6 +24,10 @@ export interface ShareOptions {
    * link into a path between another's check of that path and its use. Without it a session has its own.
    */
   nameLock?: FifoLock
+  /** Changes of the host that the client sees without doing them; outlives sessions. */
+  replays?: Replays
+  /** Gets told what the client does. */
+  observer?: ShareObserver
 }
 
 /** Figures of a session, since its start. */
@@ -99,6 +104,8 @@ class Session {
       handles: new HandleTable(),
       writable: options.writable,
       platform: process.platform,
+      replays: options.replays,
+      observer: options.observer,
       counters: { bytesRead: 0, bytesWritten: 0 },
     }
     this.sender = new Sender(stream, () => this.pump())
