@@ -84,7 +84,7 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
       index,
       mountPoint: mount.mountPoint,
       // The guest gives a user's own group the number of the user where that is free.
-      options: sshfsOptions({ writable: mount.writable, uid: user.uid, gid: user.uid }),
+      options: sshfsOptions({ uid: user.uid, gid: user.uid }),
     })),
     files: engineNamed(config.runtime).seedFiles(config),
   })

@@ -7,6 +7,8 @@ import { failure } from './status.ts'
 export interface FileHandle {
   kind: 'file'
   fd: number
+  /** As the client named it. */
+  path: string
   /** Opened with SSH_FXF_APPEND: offsets of WRITE do not count. */
   append: boolean
   /** Called once it is closed. */
@@ -96,6 +98,13 @@ export class HandleTable {
       handle.last = turn.catch(() => {})
       return turn
     })
+  }
+
+  /** The name of a handle of the file that the client opened by this path, if there is one. */
+  fileNamed(path: string): string | undefined {
+    for (const [name, { handle }] of this.slots)
+      if (handle.kind === 'file' && handle.path === path) return name
+    return undefined
   }
 
   /** Closes one handle when its users are done. The name is invalid at once. Throws for an unknown handle. */

@@ -5,7 +5,7 @@ import { closeFd, openFd, readFd, statFd, syncFd, writeFd } from './fd.ts'
 import type { FileHandle } from './handles.ts'
 import { Fx, Fxf, MAX_READ } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf } from './share-path.ts'
+import { bytesOf, cleanPath } from './share-path.ts'
 import { failure } from './status.ts'
 
 type Of<K extends Request['kind']> = Extract<Request, { kind: K }>
@@ -17,7 +17,7 @@ export async function open(share: Share, request: Of<'open'>): Promise<Buffer> {
   // The process's umask applies too, as with OpenSSH; set-id bits are not for a guest to give.
   const mode = (request.attrs.mode ?? 0o666) & 0o777
   const name = await share.handles.add(async () => {
-    const handle = await openRegular(path, flags, mode)
+    const handle = { ...(await openRegular(path, flags, mode)), path: cleanPath(request.path) }
     const { observer } = share
     if (!observer || !opensForChange(request.pflags)) return handle
     observer.opened(request.path)
@@ -83,8 +83,12 @@ export function openFlags(pflags: number): number {
   return flags
 }
 
-/** Opens a file and gives it as a handle; anything but a regular file is closed again and refused. */
-export async function openRegular(path: Buffer, flags: number, mode: number): Promise<FileHandle> {
+/** Opens a file and gives what a handle needs of it; anything but a regular file is closed again and refused. */
+export async function openRegular(
+  path: Buffer,
+  flags: number,
+  mode: number,
+): Promise<Omit<FileHandle, 'path'>> {
   const fd = await openFd(path, flags, mode)
   try {
     const stats = await statFd(fd)

@@ -1,6 +1,5 @@
 /** What the guest's mount command needs to know of a mount. */
 export interface SshfsMount {
-  writable: boolean
   /** The guest user whose the files shall be. */
   uid: number
   gid: number
@@ -10,7 +9,7 @@ export interface SshfsMount {
  * The options of the guest's sshfs (3.7.3) for a mount, to be joined with commas behind `-o`; the source is `:/`.
  * sshfs must run as root, since `allow_other` and a foreign uid need it.
  */
-export function sshfsOptions({ writable, uid, gid }: SshfsMount): string[] {
+export function sshfsOptions({ uid, gid }: SshfsMount): string[] {
   const options = [
     // The SFTP stream is stdin and stdout. Newer versions say `passive`, all know this name.
     'slave',
@@ -32,7 +31,6 @@ export function sshfsOptions({ writable, uid, gid }: SshfsMount): string[] {
     // 64 KiB per READ and WRITE, the most sshfs takes (default 32): half the messages through the serial port.
     'max_read=65536',
     'max_write=65536',
-    writable ? 'rw' : 'ro',
   ]
   // Not here: `kernel_cache` and `auto_cache` (host edits unseen: times are whole seconds), `reconnect` and
   // `max_conns` (both need a command that makes a new connection), `big_writes` (gone since FUSE 3: always on).

@@ -3,19 +3,20 @@ import { errnoOf } from '../host/errors.ts'
 import type { FileAttrs } from './codec-attrs.ts'
 import { attrsReply, handleReply, statusReply } from './codec-replies.ts'
 import type { Request } from './codec-requests.ts'
+import { fstat } from './ops-attrs.ts'
 import { openRegular } from './ops-files.ts'
 import { Fx, Fxf } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf, namesOf } from './share-path.ts'
+import { bytesOf, cleanPath } from './share-path.ts'
 import { failure } from './status.ts'
 
 // Marks of a replayed request, which no program sends by chance; the guest's script has the same ones
 // (guest/rootfs/usr/lib/tcolima/replay). A request that carries one never changes a file, whether or not anything is
 // expected: after a crash of either side, too, a late one does no harm.
 /** A size no file system of the host takes. */
-export const REPLAY_SIZE = 0x12_3456_7890_7c01
+export const REPLAY_SIZE = 5_124_095_575_358_465
 /** Access and modification time, in seconds: 2105. */
-export const REPLAY_TIMES = { atime: 0xfedc7c01, mtime: 0xfedc7c02 }
+export const REPLAY_TIMES = { atime: 4_275_862_529, mtime: 4_275_862_530 }
 /** Permission bits of a new file or folder. */
 export const REPLAY_MODE = 0o1521
 /** Where a new link points. */
@@ -23,15 +24,21 @@ export const REPLAY_TARGET = 'tcolima:replay'
 
 /** One step of a replay. Paths are the client's: byte strings, the share is `/`. */
 export type ReplayStep =
-  | { act: 'create' | 'mkdir' | 'symlink' | 'modify' | 'attributes' | 'remove' | 'rmdir'; path: string }
-  | { act: 'rename'; from: string; to: string; folder: boolean }
+  | { act: 'create' | 'mkdir' | 'symlink' | 'modify' | 'attributes'; path: string }
+  | { act: 'remove' | 'rmdir'; path: string; type: EntryType }
+  | { act: 'rename'; from: string; to: string; type: EntryType }
+
+/** What a name stands for. */
+export type EntryType = 'file' | 'folder' | 'link'
 
 /** A path of a step that is under way, and what the client has to believe until its request comes. */
 type Belief =
   /** Not there yet, whatever the host says. */
   | { kind: 'hidden' }
   /** Still there, though the host has it no more; `to` is where a rename takes it. */
-  | { kind: 'ghost'; folder: boolean; to?: string }
+  | { kind: 'ghost'; type: EntryType; to?: string }
+  /** About to be replaced by a rename: the host has the new one already. */
+  | { kind: 'replaced' }
   /** Nothing but that the client touches it. */
   | { kind: 'touched' }
 
@@ -47,6 +54,8 @@ export class Replays {
   readonly #beliefs = new Map<string, Belief>()
   /** From a batch of an earlier agent: paths that must not be removed or renamed for a replay's sake. */
   readonly #leftover = new Map<string, Belief>()
+  /** Names that the client gave to files it has open when they were removed or replaced: handles of those files. */
+  readonly #aside = new Map<string, string>()
   readonly #file: string | undefined
 
   /** Takes the file to keep expected paths in; without one nothing outlives the process. */
@@ -95,14 +104,14 @@ export class Replays {
       default:
         break
     }
-    if (this.#beliefs.size === 0 && this.#leftover.size === 0) return undefined
+    if (this.#beliefs.size === 0 && this.#leftover.size === 0 && this.#aside.size === 0) return undefined
     switch (request.kind) {
       case 'lstat':
       case 'stat':
         return await this.#look(share, request)
       case 'remove':
       case 'rmdir':
-        return await this.#vanish(share, request.id, clean(request.path))
+        return await this.#vanish(share, request.id, cleanPath(request.path))
       case 'rename':
       case 'posix-rename':
         return await this.#move(share, request)
@@ -112,7 +121,7 @@ export class Replays {
   }
 
   async #open(share: Share, request: Extract<Request, { kind: 'open' }>): Promise<Buffer | undefined> {
-    const path = clean(request.path)
+    const path = cleanPath(request.path)
     const created = Fxf.CREAT | Fxf.EXCL
     if (isNewMark(request.attrs) && (request.pflags & created) === created) {
       this.#beliefs.delete(path)
@@ -122,24 +131,29 @@ export class Replays {
     // Also where the share is read-only: the guest's kernel wants a handle for writing, and nothing can be written by it.
     const place = bytesOf(await share.paths.place(request.path))
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
-    return handleReply(request.id, await share.handles.add(() => openRegular(place, flags, 0)))
+    const open = async () => ({ ...(await openRegular(place, flags, 0)), path })
+    return handleReply(request.id, await share.handles.add(open))
   }
 
   /** A folder or link that is there already. */
   async #appear(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-    this.#beliefs.delete(clean(request.path))
+    this.#beliefs.delete(cleanPath(request.path))
     await fs.lstat(bytesOf(await share.paths.place(request.path)))
     return ok(request.id)
   }
 
   async #look(share: Share, request: { id: number; path: string }): Promise<Buffer | undefined> {
-    const belief = this.#beliefs.get(clean(request.path))
+    const path = cleanPath(request.path)
+    const aside = this.#aside.get(path)
+    if (aside !== undefined) return await fstat(share, { id: request.id, handle: aside })
+    const belief = this.#beliefs.get(path)
     if (belief?.kind === 'hidden') return statusReply(request.id, Fx.NO_SUCH_FILE, 'not yet')
     if (belief?.kind !== 'ghost' || (await isThere(share, request.path))) return undefined
-    return attrsReply(request.id, ghostAttrs(belief.folder))
+    return attrsReply(request.id, ghostAttrs(belief.type))
   }
 
   async #vanish(share: Share, id: number, path: string): Promise<Buffer | undefined> {
+    if (this.#aside.delete(path)) return ok(id)
     const belief = this.#beliefs.get(path) ?? this.#leftover.get(path)
     if (belief?.kind !== 'ghost') return undefined
     this.#beliefs.delete(path)
@@ -152,18 +166,20 @@ export class Replays {
     share: Share,
     { id, from: givenFrom, to: givenTo }: { id: number; from: string; to: string },
   ): Promise<Buffer | undefined> {
-    const from = clean(givenFrom)
-    const to = clean(givenTo)
+    const from = cleanPath(givenFrom)
+    const to = cleanPath(givenTo)
     const belief = this.#beliefs.get(from) ?? this.#leftover.get(from)
-    if (belief === undefined) return undefined
+    if (belief?.kind !== 'ghost' && belief?.kind !== 'replaced') return undefined
     // libfuse (lib/fuse.c, hide_node) renames a file that is open in the guest before it is removed or replaced.
     const hides = nameOf(to).startsWith('.fuse_hidden')
-    if (hides && belief.kind === 'hidden') return ok(id)
-    if (belief.kind !== 'ghost') return undefined
-    if (!hides && belief.to !== to) return undefined
-    if (!hides) this.#beliefs.delete(to)
-    this.#beliefs.delete(from)
-    if (await isThere(share, from)) throw failure('made anew on the host')
+    if (!hides && (belief.kind !== 'ghost' || belief.to !== to)) return undefined
+    if (belief.kind === 'ghost') {
+      this.#beliefs.delete(from)
+      if (!hides) this.#beliefs.delete(to)
+      if (await isThere(share, from)) throw failure('made anew on the host')
+    }
+    const handle = hides ? share.handles.fileNamed(from) : undefined
+    if (handle !== undefined) this.#aside.set(to, handle)
     return ok(id)
   }
 }
@@ -179,18 +195,20 @@ function beliefsOf(step: ReplayStep): [string, Belief][] {
       return [[step.path, { kind: 'touched' }]]
     case 'remove':
     case 'rmdir':
-      return [[step.path, { kind: 'ghost', folder: step.act === 'rmdir' }]]
+      return [[step.path, { kind: 'ghost', type: step.type }]]
     case 'rename':
       return [
-        [step.from, { kind: 'ghost', folder: step.folder, to: step.to }],
-        [step.to, { kind: 'hidden' }],
+        [step.from, { kind: 'ghost', type: step.type, to: step.to }],
+        [step.to, { kind: 'replaced' }],
       ]
   }
 }
 
+const typeBits = { file: constants.S_IFREG, folder: constants.S_IFDIR, link: constants.S_IFLNK }
+
 /** What is left to say of a file that is gone: only its type has to be right. */
-function ghostAttrs(folder: boolean): FileAttrs {
-  const mode = folder ? constants.S_IFDIR | 0o755 : constants.S_IFREG | 0o644
+function ghostAttrs(type: EntryType): FileAttrs {
+  const mode = typeBits[type] | 0o755
   return { size: 0, uid: 0, gid: 0, mode, atime: 0, mtime: 0 }
 }
 
@@ -211,11 +229,6 @@ async function isThere(share: Share, path: string): Promise<boolean> {
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return false
     throw error
   }
-}
-
-/** A path in the one form that steps have it in. */
-function clean(path: string): string {
-  return `/${namesOf(path).join('/')}`
 }
 
 function nameOf(path: string): string {

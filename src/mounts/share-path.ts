@@ -16,6 +16,11 @@ export function namesOf(path: string): string[] {
   return names
 }
 
+/** The client's path in its one clean form: absolute, `..` resolved, no `.` and no empty names. */
+export function cleanPath(path: string): string {
+  return `/${namesOf(path).join('/')}`
+}
+
 /** A byte string as the file system takes it: Node would encode a string as UTF-8. */
 export function bytesOf(path: string): Buffer {
   return Buffer.from(path, 'latin1')

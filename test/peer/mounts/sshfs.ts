@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { Duplex } from 'node:stream'
 import { sshfsOptions } from '../../../src/mounts/options.ts'
-import { type SftpSession, serveSftp } from '../../../src/mounts/server.ts'
+import { type SftpSession, type ShareOptions, serveSftp } from '../../../src/mounts/server.ts'
 
 /** A folder of the host, mounted on another by a real sshfs. */
 export interface Mounted {
@@ -20,7 +20,7 @@ export interface Mounted {
  * Mounts a fresh folder with the options the guest gets. All work on the mount must be done by other processes (`sh`):
  * file calls of this one would wait for the server, which is in this one.
  */
-export async function mountFresh(writable = true): Promise<Mounted> {
+export async function mountFresh(writable = true, more: Partial<ShareOptions> = {}): Promise<Mounted> {
   const top = await fs.mkdtemp(path.join(os.tmpdir(), 'tcolima-sshfs-'))
   const root = path.join(top, 'root')
   const mount = path.join(top, 'mnt')
@@ -28,7 +28,7 @@ export async function mountFresh(writable = true): Promise<Mounted> {
   await fs.mkdir(mount)
   const help = await output('sshfs', ['--help'])
   const uid = process.getuid?.() ?? 0
-  const options = sshfsOptions({ writable, uid, gid: process.getgid?.() ?? 0 })
+  const options = sshfsOptions({ uid, gid: process.getgid?.() ?? 0 })
   // As the guest does where its sshfs knows it.
   if (help.includes('no_contain_symlinks')) options.push('no_contain_symlinks')
   const child = spawn('sshfs', ['-f', ':/', mount, '-o', options.join(',')], {
@@ -41,6 +41,7 @@ export async function mountFresh(writable = true): Promise<Mounted> {
   const session = serveSftp(Duplex.from({ readable: child.stdout, writable: child.stdin }), {
     root,
     writable,
+    ...more,
   })
   const unmount = async () => {
     await output('umount', ['-l', mount]).catch(() => '')

@@ -173,7 +173,8 @@ test('a handle of another session is no handle', async () => {
 
 test('open handles are limited', async () => {
   const table = new HandleTable(2)
-  const fake = () => fs.open('/dev/null').then(() => ({ kind: 'file', fd: -1, append: false }) as const)
+  const fake = () =>
+    fs.open('/dev/null').then(() => ({ kind: 'file', fd: -1, path: '/', append: false }) as const)
   const made = await Promise.allSettled([table.add(fake), table.add(fake), table.add(fake)])
   expect(made.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
 })

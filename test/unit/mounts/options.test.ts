@@ -4,15 +4,11 @@ import { sshfsOptions } from '../../../src/mounts/options.ts'
 import type { Stats } from 'node:fs'
 
 test('sshfs speaks on stdin, for all users, as the guest user', () => {
-  const options = sshfsOptions({ writable: true, uid: 501, gid: 20 })
-  expect(options).toEqual(expect.arrayContaining(['slave', 'allow_other', 'uid=501', 'gid=20', 'rw']))
-  expect(options).not.toContain('ro')
+  const options = sshfsOptions({ uid: 501, gid: 20 })
+  expect(options).toEqual(expect.arrayContaining(['slave', 'allow_other', 'uid=501', 'gid=20']))
   expect(options.some((option) => option.includes(','))).toBe(false)
 })
 
-test('a read-only share is mounted so', () => {
-  expect(sshfsOptions({ writable: false, uid: 1, gid: 1 })).toContain('ro')
-})
 
 test('the long form of a name is that of ls', () => {
   const stats = { mode: 0o100754, nlink: 1, uid: 5, gid: 6, size: 7, mtimeMs: 0 } as Stats
