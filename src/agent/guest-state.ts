@@ -30,6 +30,8 @@ export class GuestState {
         this.mounts.set(message.index, { state: message.state, detail: message.detail })
         break
       case 'ports':
+      case 'watched':
+      case 'replayed':
         break
     }
     for (const wake of this.#waiting) wake()

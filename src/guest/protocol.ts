@@ -10,9 +10,20 @@ export type GuestMessage =
   /** Listening sockets as /proc/net shows them, `tcp 0100007F 1F90`; with `whole`, `add` is the full list. */
   | { type: 'ports'; add: string[]; remove: string[]; whole?: boolean }
   | { type: 'mount'; index: number; state: 'waiting' | 'mounted' | 'failed'; detail: string }
+  /** The mounts in which something in the guest watches files (inotify). */
+  | { type: 'watched'; indexes: number[] }
+  /** A replay is through; `failed` of its steps did not work. */
+  | { type: 'replayed'; index: number; id: number; failed: number }
 
-/** What the host asks. `sync`: tell everything again. */
-export type HostMessage = { type: 'sync' } | { type: 'poweroff' }
+/**
+ * What the host asks. `sync`: tell everything again; `watched`: look which mounts are watched, and tell; `replay`: do
+ * these steps on a mount, `act:hex path[:hex path]` joined by `;`.
+ */
+export type HostMessage =
+  | { type: 'sync' }
+  | { type: 'poweroff' }
+  | { type: 'watched' }
+  | { type: 'replay'; index: number; id: number; steps: string }
 
 /** Reads one line of the guest. Gives undefined for what is no message: the guest is not trusted. Pure. */
 export function parseGuestMessage(line: string): GuestMessage | undefined {
@@ -44,6 +55,14 @@ export function parseGuestMessage(line: string): GuestMessage | undefined {
             state: message.state,
             detail: isText(message.detail) ? printable(utf8(message.detail)) : '',
           }
+        : undefined
+    case 'watched':
+      return Array.isArray(message.indexes) && message.indexes.every(isNumber)
+        ? { type: 'watched', indexes: message.indexes }
+        : undefined
+    case 'replayed':
+      return isNumber(message.index) && isNumber(message.id) && isNumber(message.failed)
+        ? { type: 'replayed', index: message.index, id: message.id, failed: message.failed }
         : undefined
     default:
       return undefined

@@ -87,6 +87,15 @@ export class Replays {
     if (this.#file !== undefined) writeSteps(this.#file, [])
   }
 
+  /**
+   * The client does not do the last steps in time: nothing is hidden or shown any more, but a request of theirs that
+   * comes late is still known, until steps after them are settled.
+   */
+  abandon(): void {
+    for (const [path, belief] of this.#beliefs) this.#leftover.set(path, belief)
+    this.#beliefs.clear()
+  }
+
   /** The reply to a request that belongs to a replay, or undefined for any other. Throws as operations do. */
   async answer(share: Share, request: Request): Promise<Buffer | undefined> {
     switch (request.kind) {

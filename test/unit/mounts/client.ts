@@ -113,6 +113,10 @@ export class Client {
     return this.ask(type, (writer) => writer.text(handle))
   }
 
+  setHandle(handle: string, attrs: FileAttrs): Promise<Reply> {
+    return this.ask(Fxp.FSETSTAT, (writer) => writeAttrs(writer.text(handle), attrs))
+  }
+
   two(type: number, from: string, to: string): Promise<Reply> {
     return this.ask(type, (writer) => writer.text(from).text(to))
   }

@@ -9,7 +9,6 @@ test('sshfs speaks on stdin, for all users, as the guest user', () => {
   expect(options.some((option) => option.includes(','))).toBe(false)
 })
 
-
 test('the long form of a name is that of ls', () => {
   const stats = { mode: 0o100754, nlink: 1, uid: 5, gid: 6, size: 7, mtimeMs: 0 } as Stats
   expect(longnameOf('x', stats)).toBe('-rwxr-xr--    1        5        6        7 Jan  1  1970 x')
