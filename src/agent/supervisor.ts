@@ -7,6 +7,7 @@ import { type InstanceRecord, readRecord } from '../instance/record.ts'
 import { type InstanceState, readState, writeState } from '../instance/state.ts'
 import { engineNamed } from '../runtime/engines.ts'
 import { userKey } from '../ssh/keys.ts'
+import { endDaemons } from '../vm/daemons.ts'
 import { adoptQemu, type QemuProcess } from '../vm/process.ts'
 import type { AgentStatus, StartParams, StartResult } from './api.ts'
 import type { AgentContext } from './context.ts'
@@ -177,12 +178,14 @@ export class Supervisor {
         if (before) await writeState(paths.state, { ...before, ready: false })
         const prepared = await prepare(this.#context, params, report, signal)
         signal.throwIfAborted()
-        const { qemu, state } = await launch(this.#context, prepared, params.config, before?.sshPort ?? 0)
+        const port = before?.sshPort ?? 0
+        const { qemu, state } = await launch(this.#context, prepared, params.config, port, signal)
         log(`QEMU ${qemu.id.pid} started (${prepared.accelerator})`)
         try {
           await this.#open(prepared.record, state, qemu, signal)
         } catch (thrown) {
           await terminate(qemu.id, { graceMs: quitLimitMs })
+          await endDaemons(paths.daemons)
           const error = TcolimaError.from(thrown)
           error.log ??= { path: paths.qemuLog, lines: lastLines(paths.qemuLog, 12) }
           error.step ??= 'boot'
@@ -239,6 +242,7 @@ export class Supervisor {
     if (this.#stopping || this.#starting || this.#running !== running) return
     running.state.ended = running.ended ?? `QEMU ended unexpectedly: ${reason}`
     await this.#close()
+    await endDaemons(this.#context.paths.daemons)
     await writeState(this.#context.paths.state, running.state)
     this.#onIdle()
   }
@@ -271,6 +275,7 @@ export class Supervisor {
     await runStep(report, 'power off', async ({ detail }) => {
       detail('QEMU did not answer and was ended')
       await terminate(qemu, { graceMs: force ? 0 : quitLimitMs })
+      await endDaemons(this.#context.paths.daemons)
     })
   }
 
@@ -283,6 +288,7 @@ export class Supervisor {
       await qmp.execute('quit').catch(() => undefined)
       await waitForEnd(qemu.id, quitLimitMs)
       await terminate(qemu.id, { graceMs: quitLimitMs })
+      await endDaemons(this.#context.paths.daemons)
       await this.#close()
       running.state.ready = false
       delete running.state.ended

@@ -14,6 +14,7 @@ const settings: Flag[] = [
     summary: 'folder to mount, `:w` writable; none for no mounts',
     list: true,
   },
+  { flags: '--mount-type <name>', summary: 'how folders are mounted: sshfs, 9p, virtiofs' },
   { flags: '--accel <name>', summary: 'accelerator: auto, kvm, hvf, tcg' },
   { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
   { flags: '--hostname <name>', summary: 'name of the guest' },

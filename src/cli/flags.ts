@@ -16,6 +16,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     disk: textOf(context, 'disk'),
     arch: textOf(context, 'arch'),
     runtime: textOf(context, 'runtime'),
+    mountType: textOf(context, 'mountType'),
     accel: textOf(context, 'accel'),
     cpuType: textOf(context, 'cpuType'),
     hostname: textOf(context, 'hostname'),

@@ -7,6 +7,7 @@ export const defaults = {
   disk: 100 * GIB,
   arch: 'host',
   runtime: 'docker',
+  mountType: 'sshfs',
   accel: 'auto',
   cpuType: '',
   activate: true,

@@ -1,6 +1,13 @@
 import { TcolimaError } from '../host/errors.ts'
 import { type Checked, shown } from './checked.ts'
-import { checkAccel, checkArch, checkCpuType, checkHostname, checkRuntime } from './choices.ts'
+import {
+  checkAccel,
+  checkArch,
+  checkCpuType,
+  checkHostname,
+  checkMountType,
+  checkRuntime,
+} from './choices.ts'
 import { checkCpus, checkDisk, checkMemory } from './limits.ts'
 import { clashingMount, type MountEntry, type MountSpec, type PathBase, parseMountFlag } from './mounts.ts'
 import { plainNumber } from './units.ts'
@@ -19,6 +26,8 @@ export interface FlagValues {
   runtime: string
   /** `--mount`, once for each folder, or once with `none`. Takes the place of all mounts of the file. */
   mount: readonly string[]
+  /** `--mount-type` */
+  mountType: string
   /** `--accel` */
   accel: string
   /** `--cpu-type` */
@@ -40,6 +49,7 @@ export interface ConfigChanges {
   runtime?: string | undefined
   /** null: nothing is mounted; []: the home folder. */
   mounts?: MountEntry[] | null | undefined
+  mountType?: string | undefined
   accel?: string | undefined
   cpuType?: string | undefined
   autoActivate?: boolean | undefined
@@ -64,6 +74,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     arch: checked('--arch', flags.arch, checkArch),
     runtime: checked('--runtime', flags.runtime, checkRuntime),
     mounts: flags.mount && flags.mount.length > 0 ? mountChanges(flags.mount, base) : undefined,
+    mountType: checked('--mount-type', flags.mountType, checkMountType),
     accel: checked('--accel', flags.accel, checkAccel),
     cpuType: checked('--cpu-type', flags.cpuType, checkCpuType),
     autoActivate: flags.activate,

@@ -7,7 +7,9 @@ import {
   checkArch,
   checkCpuType,
   checkHostname,
+  checkMountType,
   checkRuntime,
+  type MountType,
 } from './choices.ts'
 import type { FlagBase } from './flags.ts'
 import { ignoredShape } from './ignored.ts'
@@ -26,6 +28,7 @@ export interface Config {
   runtime: 'docker'
   /** Empty: nothing is mounted. A mount comes after the one it lies within. */
   mounts: MountSpec[]
+  mountType: MountType
   accel: Accel
   /** QEMU's name of the processor; '': the best the accelerator offers. */
   cpuType: string
@@ -54,6 +57,7 @@ export function settingsSchema(host: HostFacts) {
     arch: checkedBy(checkArch),
     runtime: checkedBy(checkRuntime),
     mounts: mountsSchema(host.home).nullish(),
+    mountType: checkedBy(checkMountType),
     accel: checkedBy(checkAccel),
     cpuType: checkedBy(checkCpuType),
     autoActivate: z.boolean('must be true or false').optional(),

@@ -28,6 +28,9 @@ runtime: ${defaults.runtime}
 #     mountPoint: /data
 mounts: []
 
+# How they are mounted: sshfs, 9p, or virtiofs (Linux, with virtiofsd). May change at any start.
+mountType: ${defaults.mountType}
+
 # How the processor is run: auto (the best that works), kvm, hvf, or tcg (software emulation).
 accel: ${defaults.accel}
 

@@ -19,6 +19,8 @@ export interface InstancePaths {
   serialLog: string
   agentLog: string
   pidFile: string
+  /** The daemons beside QEMU that serve mounts, as src/vm/daemons.ts writes them down. */
+  daemons: string
   sshConfig: string
   knownHosts: string
   hostKey: string
@@ -45,6 +47,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     serialLog: inside('serial.log'),
     agentLog: inside('agent.log'),
     pidFile: inside('qemu.pid'),
+    daemons: inside('daemons.json'),
     sshConfig: inside('ssh_config'),
     knownHosts: inside('known_hosts'),
     hostKey: inside('ssh_host_ed25519_key'),

@@ -25,7 +25,8 @@ export function readState(file: string): InstanceState | undefined {
     const state = readJson(file) as InstanceState | undefined
     const whole =
       state?.version === 1 && Number.isInteger(state.qemu?.pid) && Array.isArray(state.config?.mounts)
-    return whole ? state : undefined
+    // One that runs over an update was started when there was one type only.
+    return whole ? { ...state, config: { ...{ mountType: 'sshfs' }, ...state.config } } : undefined
   } catch {
     return undefined
   }

@@ -1,15 +1,45 @@
 /** What the guest's mount command needs to know of a mount. */
-export interface SshfsMount {
+export interface GuestMount {
+  writable: boolean
   /** The guest user whose the files shall be. */
   uid: number
   gid: number
 }
 
+/** The options the guest mounts with, by type, to be joined with commas behind `-o`. */
+export function mountOptions(type: 'sshfs' | '9p' | 'virtiofs', mount: GuestMount): string[] {
+  switch (type) {
+    case 'sshfs':
+      return sshfsOptions(mount)
+    case '9p':
+      return ninepOptions(mount)
+    case 'virtiofs':
+      // virtiofsd decides on the cache; owners are the daemon's to translate.
+      return [mount.writable ? 'rw' : 'ro']
+  }
+}
+
+/** The options of the kernel's 9p (Linux, Documentation/filesystems/9p.rst). */
+function ninepOptions({ writable }: GuestMount): string[] {
+  return [
+    'trans=virtio',
+    // What QEMU speaks, with all of Linux's file attributes.
+    'version=9p2000.L',
+    // Bytes a message: the most that the transport's 128 pages hold are 512000; a buffer is one piece of the guest's
+    // memory, and a quarter of that is found in a busy guest too.
+    'msize=131072',
+    // Nothing is kept, so that edits of the host are seen at once, but for what shared writable maps need (SQLite).
+    'cache=mmap',
+    writable ? 'rw' : 'ro',
+  ]
+}
+
 /**
  * The options of the guest's sshfs (3.7.3) for a mount, to be joined with commas behind `-o`; the source is `:/`.
- * sshfs must run as root, since `allow_other` and a foreign uid need it.
+ * sshfs must run as root, since `allow_other` and a foreign uid need it. `ro` is for the place that users see: the file
+ * system itself stays writable, since the guest's kernel would refuse the replay of a host's change too.
  */
-export function sshfsOptions({ uid, gid }: SshfsMount): string[] {
+export function sshfsOptions({ writable, uid, gid }: GuestMount): string[] {
   const options = [
     // The SFTP stream is stdin and stdout. Newer versions say `passive`, all know this name.
     'slave',
@@ -31,6 +61,7 @@ export function sshfsOptions({ uid, gid }: SshfsMount): string[] {
     // 64 KiB per READ and WRITE, the most sshfs takes (default 32): half the messages through the serial port.
     'max_read=65536',
     'max_write=65536',
+    writable ? 'rw' : 'ro',
   ]
   // Not here: `kernel_cache` and `auto_cache` (host edits unseen: times are whole seconds), `reconnect` and
   // `max_conns` (both need a command that makes a new connection), `big_writes` (gone since FUSE 3: always on).

@@ -28,7 +28,7 @@ export async function mountFresh(writable = true, more: Partial<ShareOptions> = 
   await fs.mkdir(mount)
   const help = await output('sshfs', ['--help'])
   const uid = process.getuid?.() ?? 0
-  const options = sshfsOptions({ uid, gid: process.getgid?.() ?? 0 })
+  const options = sshfsOptions({ writable: true, uid, gid: process.getgid?.() ?? 0 })
   // As the guest does where its sshfs knows it.
   if (help.includes('no_contain_symlinks')) options.push('no_contain_symlinks')
   const child = spawn('sshfs', ['-f', ':/', mount, '-o', options.join(',')], {

@@ -9,6 +9,7 @@ const config: Config = {
   arch: 'x86_64',
   runtime: 'docker',
   mounts: [{ location: '/home/ann', mountPoint: '/home/ann', writable: true }],
+  mountType: 'sshfs',
   accel: 'auto',
   cpuType: '',
   activate: true,

@@ -18,6 +18,7 @@ const fallback: Config = {
   arch: 'x86_64',
   runtime: 'docker',
   mounts: [home],
+  mountType: 'sshfs',
   accel: 'auto',
   cpuType: '',
   activate: true,
