@@ -48,12 +48,16 @@ export interface AgentStatus {
   mounts: MountStatus[]
   ports: ForwardStatus[]
   sockets: Record<string, string>
+  /** What the user should know of and can mend. */
+  warnings: { text: string; hint: string }[]
 }
 
 export interface MountStatus {
   location: string
   mountPoint: string
   writable: boolean
+  /** Whether changes on the host are being brought to watchers in the guest. */
+  watched: boolean
   state: 'waiting' | 'mounted' | 'failed'
   detail: string
 }

@@ -5,6 +5,7 @@ import { TcolimaError } from '../host/errors.ts'
 import type { InstancePaths } from '../instance/paths.ts'
 import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
+import type { HostWarning } from '../notify/host-watcher.ts'
 import { hostfwdForwarder, parseUsernet, removeHostfwd } from '../portforward/hostfwd.ts'
 import { Forwards } from '../portforward/forwards.ts'
 import { sshForwarder } from '../portforward/over-ssh.ts'
@@ -13,6 +14,7 @@ import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
 import { Qmp } from '../vm/qmp.ts'
 import { GuestState } from './guest-state.ts'
+import { Notifications } from './notifications.ts'
 import { MountServers } from './mount-servers.ts'
 import { ensureSshPort } from './ssh-port.ts'
 
@@ -39,14 +41,30 @@ export class Machine {
   readonly forwards: Forwards
   readonly ssh: SshLink
   readonly #link: GuestLink
+  /** What the user should know of and can mend. */
+  readonly warnings: HostWarning[] = []
   readonly #mounts: MountServers
+  readonly #notifications: Notifications | undefined
 
   private constructor(input: MachineInput, qmp: Qmp, link: GuestLink) {
     const { state, record, log } = input
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
-    this.#mounts = new MountServers(state.config.mounts, state.sockets.mounts, log)
+    const { mounts, mountInotify, mountInotifyIgnore } = state.config
+    if (mountInotify) {
+      this.#notifications = new Notifications({
+        ignore: mountInotifyIgnore,
+        file: input.paths.replays,
+        send: (message) => link.send(message),
+        warn: (warning) => {
+          log(`${warning.text}. ${warning.hint}`)
+          this.warnings.push(warning)
+        },
+        log,
+      })
+    }
+    this.#mounts = new MountServers(mounts, state.sockets.mounts, this.#notifications, log)
     this.ssh = new SshLink(
       (signal) =>
         SshConnection.connect(
@@ -71,6 +89,7 @@ export class Machine {
     })
     link.on('message', (message) => {
       const rebooted = this.guest.take(message)
+      this.#notifications?.take(message)
       if (rebooted) log('the guest has booted anew')
       // What the guest told before nobody may have heard: it tells all again.
       if (rebooted) link.send({ type: 'sync' })
@@ -112,6 +131,11 @@ export class Machine {
     }
   }
 
+  /** Whether changes on the host are being brought to watchers of a mount. */
+  isWatched(mount: number): boolean {
+    return this.#notifications?.isWatched(mount) ?? false
+  }
+
   /** A stream to a Unix socket of the guest. */
   async openUnix(path: string): Promise<Duplex> {
     return await (await this.ssh.get()).openUnix(path)
@@ -131,6 +155,7 @@ export class Machine {
   async close(): Promise<void> {
     this.ssh.close()
     this.#link.close()
+    await this.#notifications?.close()
     await Promise.all([this.#mounts.close(), this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }

@@ -2,7 +2,8 @@ import { connect, type Socket } from 'node:net'
 import type { MountSpec } from '../config/mounts.ts'
 import { delay } from '../host/delay.ts'
 import { FifoLock } from '../mounts/order.ts'
-import { type SftpSession, serveSftp } from '../mounts/server.ts'
+import { type SftpSession, type ShareOptions, serveSftp } from '../mounts/server.ts'
+import type { Notifications } from './notifications.ts'
 
 // Milliseconds before a session that ended badly is offered again.
 const pauseMs = 200
@@ -13,15 +14,26 @@ export class MountServers {
   readonly #sessions = new Map<number, SftpSession>()
   readonly #loops: Promise<void>[]
 
-  /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
-  constructor(mounts: readonly MountSpec[], sockets: readonly string[], log: (line: string) => void) {
+  /**
+   * `sockets` are QEMU's ends of the ports, in the order of `mounts`; `notifications` bring the host's changes to the
+   * guest, where they are wanted.
+   */
+  constructor(
+    mounts: readonly MountSpec[],
+    sockets: readonly string[],
+    notifications: Notifications | undefined,
+    log: (line: string) => void,
+  ) {
     // One guest is the client of all of them, and folders may overlap.
     const nameLock = new FifoLock()
     this.#loops = mounts.map(async (mount, index) => {
       const socket = sockets[index]
       if (socket === undefined) return
       const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
-      await this.#serve(index, mount, socket, nameLock, tell)
+      const notifier = notifications?.add(index, mount)
+      const { location: root, writable } = mount
+      const notify = notifier && { replays: notifier.replays, observer: notifier.observer }
+      await this.#serve(index, socket, { root, writable, log: tell, nameLock, ...notify })
     })
   }
 
@@ -36,13 +48,7 @@ export class MountServers {
     await Promise.all(this.#loops)
   }
 
-  async #serve(
-    index: number,
-    mount: MountSpec,
-    path: string,
-    nameLock: FifoLock,
-    log: (line: string) => void,
-  ): Promise<void> {
+  async #serve(index: number, path: string, options: ShareOptions): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
       const socket = await connected(path)
@@ -52,7 +58,7 @@ export class MountServers {
         socket.destroy()
         return
       }
-      const session = serveSftp(socket, { root: mount.location, writable: mount.writable, log, nameLock })
+      const session = serveSftp(socket, options)
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)

@@ -62,6 +62,11 @@ export class Notifications {
     await rm(this.#input.file(index), { force: true })
   }
 
+  /** Whether a mount's folders are being watched. */
+  isWatched(index: number): boolean {
+    return this.#notifiers.get(index)?.watching ?? false
+  }
+
   /** Takes what the guest says. */
   take(message: GuestMessage): void {
     if (message.type === 'watched') {

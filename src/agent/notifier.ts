@@ -66,6 +66,11 @@ export class Notifier {
     }
   }
 
+  /** Whether folders of the host are being watched. */
+  get watching(): boolean {
+    return this.#watcher !== undefined
+  }
+
   /** Says whether anything in the guest watches this mount. */
   setWatched(watched: boolean): void {
     if (watched === this.#wanted) return

@@ -116,10 +116,12 @@ export class Supervisor {
       phase: this.#phase(),
       mounts: (running?.state.config.mounts ?? []).map((mount, index) => ({
         ...mount,
+        watched: running?.machine.isWatched(index) ?? false,
         ...(running?.machine.guest.mounts.get(index) ?? { state: 'waiting', detail: '' }),
       })),
       ports: running?.machine.forwards.list() ?? [],
       sockets: running?.sockets.paths ?? {},
+      warnings: running?.machine.warnings ?? [],
     }
   }
 

@@ -15,6 +15,7 @@ const settings: Flag[] = [
     list: true,
   },
   { flags: '--mount-type <name>', summary: 'how folders are mounted: sshfs, 9p, virtiofs' },
+  { flags: '--mount-inotify [boolean]', summary: 'changes here reach watchers in the guest (default true)' },
   { flags: '--accel <name>', summary: 'accelerator: auto, kvm, hvf, tcg' },
   { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
   { flags: '--hostname <name>', summary: 'name of the guest' },

@@ -17,6 +17,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     arch: textOf(context, 'arch'),
     runtime: textOf(context, 'runtime'),
     mountType: textOf(context, 'mountType'),
+    mountInotify: onOrOff('--mount-inotify', flags.mountInotify),
     accel: textOf(context, 'accel'),
     cpuType: textOf(context, 'cpuType'),
     hostname: textOf(context, 'hostname'),

@@ -8,6 +8,9 @@ export const defaults = {
   arch: 'host',
   runtime: 'docker',
   mountType: 'sshfs',
+  mountInotify: true,
+  // Changes all the time, and is seldom watched by anyone.
+  mountInotifyIgnore: ['.git', 'node_modules'],
   accel: 'auto',
   cpuType: '',
   activate: true,

@@ -28,6 +28,8 @@ export interface FlagValues {
   mount: readonly string[]
   /** `--mount-type` */
   mountType: string
+  /** `--mount-inotify` */
+  mountInotify: boolean
   /** `--accel` */
   accel: string
   /** `--cpu-type` */
@@ -50,6 +52,7 @@ export interface ConfigChanges {
   /** null: nothing is mounted; []: the home folder. */
   mounts?: MountEntry[] | null | undefined
   mountType?: string | undefined
+  mountInotify?: boolean | undefined
   accel?: string | undefined
   cpuType?: string | undefined
   autoActivate?: boolean | undefined
@@ -75,6 +78,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     runtime: checked('--runtime', flags.runtime, checkRuntime),
     mounts: flags.mount && flags.mount.length > 0 ? mountChanges(flags.mount, base) : undefined,
     mountType: checked('--mount-type', flags.mountType, checkMountType),
+    mountInotify: flags.mountInotify,
     accel: checked('--accel', flags.accel, checkAccel),
     cpuType: checked('--cpu-type', flags.cpuType, checkCpuType),
     autoActivate: flags.activate,

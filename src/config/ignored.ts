@@ -5,7 +5,6 @@ import { shown } from './checked.ts'
 const colimaDefaults: Record<string, unknown[]> = {
   vmType: ['', 'qemu'],
   mountType: ['', 'sshfs'],
-  mountInotify: [false],
   rosetta: [false],
   binfmt: [true],
   provision: [[]],
@@ -60,7 +59,6 @@ export function ignoredShape() {
   )
   return {
     vmType: text,
-    mountInotify: flag,
     rosetta: flag,
     binfmt: flag,
     network: map,

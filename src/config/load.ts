@@ -62,6 +62,8 @@ function resolved(settings: Settings, host: HostFacts): Config {
     runtime: settings.runtime ?? defaults.runtime,
     mounts: resolvedMounts(settings.mounts, host.home),
     mountType: settings.mountType ?? defaults.mountType,
+    mountInotify: settings.mountInotify ?? defaults.mountInotify,
+    mountInotifyIgnore: settings.mountInotifyIgnore ?? defaults.mountInotifyIgnore,
     accel: settings.accel ?? defaults.accel,
     cpuType: settings.cpuType ?? defaults.cpuType,
     activate: settings.autoActivate ?? defaults.activate,

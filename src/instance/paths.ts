@@ -21,6 +21,8 @@ export interface InstancePaths {
   pidFile: string
   /** The daemons beside QEMU that serve mounts, as src/vm/daemons.ts writes them down. */
   daemons: string
+  /** Paths that a replay of host changes in a mount may be under way for (src/mounts/replay.ts). */
+  replays: (mount: number) => string
   sshConfig: string
   knownHosts: string
   hostKey: string
@@ -48,6 +50,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     agentLog: inside('agent.log'),
     pidFile: inside('qemu.pid'),
     daemons: inside('daemons.json'),
+    replays: (mount) => inside(`mount.${mount}.replay`),
     sshConfig: inside('ssh_config'),
     knownHosts: inside('known_hosts'),
     hostKey: inside('ssh_host_ed25519_key'),

@@ -36,6 +36,7 @@ export async function run(context: CommandContext): Promise<number> {
   const facts = statusFacts(view, agent, socket)
   if (output.json) jsonLine(output, facts)
   else output.out(statusText(facts))
+  for (const { text, hint } of agent?.warnings ?? []) renderWarning(output, text, hint)
   if (!agent)
     renderWarning(output, 'no agent looks after it: mounts and ports are dead', `tcolima start ${profile}`)
   return 0

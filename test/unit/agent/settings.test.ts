@@ -10,6 +10,8 @@ const config: Config = {
   runtime: 'docker',
   mounts: [{ location: '/home/ann', mountPoint: '/home/ann', writable: true }],
   mountType: 'sshfs',
+  mountInotify: true,
+  mountInotifyIgnore: ['.git', 'node_modules'],
   accel: 'auto',
   cpuType: '',
   activate: true,

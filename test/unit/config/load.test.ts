@@ -19,6 +19,8 @@ const fallback: Config = {
   runtime: 'docker',
   mounts: [home],
   mountType: 'sshfs',
+  mountInotify: true,
+  mountInotifyIgnore: ['.git', 'node_modules'],
   accel: 'auto',
   cpuType: '',
   activate: true,
@@ -36,6 +38,8 @@ describe('what a file may say', () => {
     ['cpu:\nmemory: null', {}],
     [configTemplate(), {}],
     ['cpu: 6', { cpus: 6 }],
+    ['mountInotify: false', { mountInotify: false }],
+    ['mountInotifyIgnore: [dist, "*.tmp"]', { mountInotifyIgnore: ['dist', '*.tmp'] }],
     ['memory: 1.25', { memory: 1.25 * GIB }],
     ['memory: 512MiB', { memory: 512 * MIB }],
     ['memory: "1.5"', { memory: 1.5 * GIB }],
@@ -112,6 +116,7 @@ describe('what is wrong is told with file, line and column', () => {
       'disk: 10.5',
       '1:7: disk must be a whole number of GiB from 1 to 16384 (or a size such as "512MiB"), not 10.5',
     ],
+    ['mountInotifyIgnore: dist', '1:21: mountInotifyIgnore must be a list of names, not "dist"'],
     ['autoActivate: yes', '1:15: autoActivate must be true or false, not "yes"'],
     ['docker: [a]', '1:9: docker must be a map: the keys of daemon.json, not ["a"]'],
     ['runtime: podman', '1:10: runtime must be docker: this version offers no other runtime, not "podman"'],
@@ -152,7 +157,6 @@ describe('settings of Colima without effect here', () => {
   test('those at their defaults pass without a word', () => {
     const text = `vmType: qemu
 mountType: sshfs
-mountInotify: false
 rosetta: false
 binfmt: true
 nestedVirtualization: false
