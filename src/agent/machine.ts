@@ -46,7 +46,13 @@ export class Machine {
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
-    this.#mounts = new MountServers(state.config.mounts, state.sockets.mounts, log)
+    const survival = {
+      journal: (index: number) => `${input.paths.mountJournal}.${index}`,
+      resume: (index: number) => {
+        if (this.guest.mounts.has(index)) link.send({ type: 'resume', index })
+      },
+    }
+    this.#mounts = new MountServers(state.config.mounts, state.sockets.mounts, survival, log)
     this.ssh = new SshLink(
       (signal) =>
         SshConnection.connect(

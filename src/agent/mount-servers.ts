@@ -6,15 +6,36 @@ import { type SftpSession, serveSftp } from '../mounts/server.ts'
 
 // Milliseconds before a session that ended badly is offered again.
 const pauseMs = 200
+// Milliseconds between two looks for sessions whose client does not know of them.
+const lookMs = 500
+
+/** What keeps a mount going over the end of an agent. */
+export interface MountSurvival {
+  /** The file of a mount's journal. */
+  journal: (index: number) => string
+  /** Asks the guest to introduce itself anew: it has a client that may have missed that the host was away. */
+  resume: (index: number) => void
+}
 
 /** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
 export class MountServers {
   readonly #stop = new AbortController()
   readonly #sessions = new Map<number, SftpSession>()
   readonly #loops: Promise<void>[]
+  readonly #survival: MountSurvival
 
   /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
-  constructor(mounts: readonly MountSpec[], sockets: readonly string[], log: (line: string) => void) {
+  constructor(
+    mounts: readonly MountSpec[],
+    sockets: readonly string[],
+    survival: MountSurvival,
+    log: (line: string) => void,
+  ) {
+    this.#survival = survival
+    const timer = setInterval(() => {
+      for (const [index, session] of this.#sessions) if (!session.hasClient()) survival.resume(index)
+    }, lookMs)
+    this.#stop.signal.addEventListener('abort', () => clearInterval(timer))
     // One guest is the client of all of them, and folders may overlap.
     const nameLock = new FifoLock()
     this.#loops = mounts.map(async (mount, index) => {
@@ -52,7 +73,14 @@ export class MountServers {
         socket.destroy()
         return
       }
-      const session = serveSftp(socket, { root: mount.location, writable: mount.writable, log, nameLock })
+      const { location: root, writable } = mount
+      const session = serveSftp(socket, {
+        root,
+        writable,
+        log,
+        nameLock,
+        journal: this.#survival.journal(index),
+      })
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)

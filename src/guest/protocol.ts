@@ -11,8 +11,8 @@ export type GuestMessage =
   | { type: 'ports'; add: string[]; remove: string[]; whole?: boolean }
   | { type: 'mount'; index: number; state: 'waiting' | 'mounted' | 'failed'; detail: string }
 
-/** What the host asks. `sync`: tell everything again. */
-export type HostMessage = { type: 'sync' } | { type: 'poweroff' }
+/** What the host asks. `sync`: tell everything again; `resume`: a mount's relay is to speak to the host anew. */
+export type HostMessage = { type: 'sync' } | { type: 'poweroff' } | { type: 'resume'; index: number }
 
 /** Reads one line of the guest. Gives undefined for what is no message: the guest is not trusted. Pure. */
 export function parseGuestMessage(line: string): GuestMessage | undefined {

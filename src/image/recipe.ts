@@ -37,6 +37,9 @@ const basePackages = [
   'procps',
   'sudo',
   'ca-certificates',
+  // compile guest/…/mount-relay.c and are taken away again (guest/customize.sh)
+  'tcc',
+  'libc6-dev',
 ]
 
 // Debian's kernels for virtual machines: a quarter of the modules of the general ones.

@@ -22,6 +22,8 @@ export interface InstancePaths {
   sshConfig: string
   knownHosts: string
   hostKey: string
+  /** What mounts need to outlive an agent: files of this name with the mount's number behind it. */
+  mountJournal: string
   /** Name of the agent's socket in the folder; see `prepareSocketPath` for long paths. */
   agentSocketName: string
 }
@@ -48,6 +50,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     sshConfig: inside('ssh_config'),
     knownHosts: inside('known_hosts'),
     hostKey: inside('ssh_host_ed25519_key'),
+    mountJournal: inside('mount-journal'),
     agentSocketName: 'agent.sock',
   }
 }
