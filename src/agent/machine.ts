@@ -64,7 +64,14 @@ export class Machine {
         log,
       })
     }
-    this.#mounts = new MountServers(mounts, state.sockets.mounts, this.#notifications, log)
+    this.#mounts = new MountServers(mounts, state.sockets.mounts, {
+      journal: input.paths.mountJournal,
+      resume: (index) => {
+        if (this.guest.mounts.has(index)) link.send({ type: 'resume', index })
+      },
+      notifications: this.#notifications,
+      log,
+    })
     this.ssh = new SshLink(
       (signal) =>
         SshConnection.connect(

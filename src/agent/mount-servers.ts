@@ -7,6 +7,19 @@ import type { Notifications } from './notifications.ts'
 
 // Milliseconds before a session that ended badly is offered again.
 const pauseMs = 200
+// Milliseconds between two looks for sessions whose client does not know of them.
+const lookMs = 500
+
+/** What all mounts of a machine need. */
+export interface MountServersInput {
+  /** The file of a mount's journal. */
+  journal: (index: number) => string
+  /** Asks the guest to introduce itself anew: it has a client that may have missed that the host was away. */
+  resume: (index: number) => void
+  /** Bring the host's changes to the guest, where they are wanted. */
+  notifications: Notifications | undefined
+  log: (line: string) => void
+}
 
 /** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
 export class MountServers {
@@ -14,26 +27,23 @@ export class MountServers {
   readonly #sessions = new Map<number, SftpSession>()
   readonly #loops: Promise<void>[]
 
-  /**
-   * `sockets` are QEMU's ends of the ports, in the order of `mounts`; `notifications` bring the host's changes to the
-   * guest, where they are wanted.
-   */
-  constructor(
-    mounts: readonly MountSpec[],
-    sockets: readonly string[],
-    notifications: Notifications | undefined,
-    log: (line: string) => void,
-  ) {
+  /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
+  constructor(mounts: readonly MountSpec[], sockets: readonly string[], input: MountServersInput) {
+    const timer = setInterval(() => {
+      for (const [index, session] of this.#sessions) if (!session.hasClient()) input.resume(index)
+    }, lookMs)
+    this.#stop.signal.addEventListener('abort', () => clearInterval(timer))
     // One guest is the client of all of them, and folders may overlap.
     const nameLock = new FifoLock()
     this.#loops = mounts.map(async (mount, index) => {
       const socket = sockets[index]
       if (socket === undefined) return
-      const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
-      const notifier = notifications?.add(index, mount)
-      const { location: root, writable } = mount
+      const log = (line: string) => input.log(`mount ${mount.mountPoint}: ${line}`)
+      const notifier = input.notifications?.add(index, mount)
       const notify = notifier && { replays: notifier.replays, observer: notifier.observer }
-      await this.#serve(index, socket, { root, writable, log: tell, nameLock, ...notify })
+      const { location: root, writable } = mount
+      const journal = input.journal(index)
+      await this.#serve(index, socket, { root, writable, journal, log, nameLock, ...notify })
     })
   }
 

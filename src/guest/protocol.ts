@@ -16,12 +16,13 @@ export type GuestMessage =
   | { type: 'replayed'; index: number; id: number; failed: number }
 
 /**
- * What the host asks. `sync`: tell everything again; `watched`: look which mounts are watched, and tell; `replay`: do
- * these steps on a mount, `act:hex path[:hex path]` joined by `;`.
+ * What the host asks. `sync`: tell everything again; `resume`: a mount's relay is to speak to the host anew; `watched`:
+ * look which mounts are watched, and tell; `replay`: do these steps on a mount, `act:hex path[:hex path]` joined by `;`.
  */
 export type HostMessage =
   | { type: 'sync' }
   | { type: 'poweroff' }
+  | { type: 'resume'; index: number }
   | { type: 'watched' }
   | { type: 'replay'; index: number; id: number; steps: string }
 

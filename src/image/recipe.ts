@@ -37,6 +37,9 @@ const basePackages = [
   'procps',
   'sudo',
   'ca-certificates',
+  // compile guest/…/mount-relay.c and are taken away again (guest/customize.sh)
+  'tcc',
+  'libc6-dev',
 ]
 
 /** `cloud`: Debian's kernel for virtual machines, a quarter of the modules. `general`: its others', which has 9p. */

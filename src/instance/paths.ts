@@ -26,6 +26,8 @@ export interface InstancePaths {
   sshConfig: string
   knownHosts: string
   hostKey: string
+  /** What a mount needs to outlive an agent (src/mounts/journal.ts). */
+  mountJournal: (mount: number) => string
   /** Name of the agent's socket in the folder; see `prepareSocketPath` for long paths. */
   agentSocketName: string
 }
@@ -54,6 +56,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     sshConfig: inside('ssh_config'),
     knownHosts: inside('known_hosts'),
     hostKey: inside('ssh_host_ed25519_key'),
+    mountJournal: (mount) => inside(`mount.${mount}.journal`),
     agentSocketName: 'agent.sock',
   }
 }

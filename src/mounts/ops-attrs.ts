@@ -31,9 +31,10 @@ export async function setstat(
   request: { id: number; path: string; attrs: FileAttrs },
 ): Promise<Buffer> {
   const { size, mode, atime, mtime, uid, gid } = request.attrs
-  const path = bytesOf(await share.paths.place(request.path))
+  const place = await share.paths.place(request.path)
+  const path = bytesOf(place)
   const before = await fs.lstat(path)
-  if (size !== undefined) await truncate(path, size)
+  if (size !== undefined) await truncate(place, size)
   // No system call that Node offers sets a mode without following a link, and Linux has no modes of links.
   if (mode !== undefined && before.isSymbolicLink()) throw unsupported('mode of a link')
   if (mode !== undefined) await fs.chmod(path, allowedMode(mode, before))
@@ -68,9 +69,9 @@ async function look(
 }
 
 // By a descriptor: `truncate` itself would follow a link, and wait on a FIFO.
-async function truncate(path: Buffer, size: number): Promise<void> {
+async function truncate(place: string, size: number): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
-  const { fd } = await openRegular(path, flags, 0)
+  const { fd } = await openRegular(place, flags, 0)
   try {
     await truncateFd(fd, exactSize(size))
   } finally {

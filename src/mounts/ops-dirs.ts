@@ -17,24 +17,21 @@ const BATCH_NAME_BYTES = 24 * 1024
 /** SSH_FXP_OPENDIR (draft section 6.7). A link as the last name is refused, as for OPEN. */
 export async function opendir(share: Share, request: { id: number; path: string }): Promise<Buffer> {
   const place = await share.paths.place(request.path)
-  const stats = await fs.lstat(bytesOf(place))
-  if (!stats.isDirectory()) throw failure('not a folder')
-  const name = await share.handles.add(async () => {
-    // Node's types know only text encodings here, but it gives names as bytes too.
-    const encoding = 'buffer' as BufferEncoding
-    const dir = await fs.opendir(bytesOf(place), { encoding, bufferSize: BATCH_ENTRIES })
-    return {
-      kind: 'dir',
-      dir,
-      path: request.path,
-      place,
-      started: false,
-      kept: undefined,
-      last: Promise.resolve(),
-    }
-  })
+  const name = await share.handles.add(request, () => openFolder(place, new Set()))
   share.observer?.knows(request.path)
   return handleReply(request.id, name)
+}
+
+/** Opens a folder, whose names in `given` it then leaves out. */
+export async function openFolder(place: string, given: ReadonlySet<string>): Promise<DirHandle> {
+  const stats = await fs.lstat(bytesOf(place))
+  if (!stats.isDirectory()) throw failure('not a folder')
+  // Node's types know only text encodings here, but it gives names as bytes too.
+  const encoding = 'buffer' as BufferEncoding
+  const dir = await fs.opendir(bytesOf(place), { encoding, bufferSize: BATCH_ENTRIES })
+  const { dev, ino } = stats
+  const started = given.size > 0
+  return { kind: 'dir', dir, place, dev, ino, given, started, kept: undefined, last: Promise.resolve() }
 }
 
 /** SSH_FXP_READDIR: the next batch, with attributes, so that `ls -l` asks no more. */
@@ -45,23 +42,30 @@ export function readdir(share: Share, request: { id: number; handle: string }): 
     for (;;) {
       const names = await nextNames(handle)
       if (names.length === 0) return statusReply(request.id, Fx.EOF, '')
-      const root = await share.paths.realRoot()
-      const entries = await Promise.all(names.map((name) => entryOf(handle.place, name, root)))
-      const present = entries.filter((entry) => entry !== undefined)
-      // The client asks no more for what it has got here.
-      if (share.observer)
-        for (const folder of subfolders(present)) share.observer.knows(join(handle.path, folder))
-      if (present.length > 0) return nameReply(request.id, present)
+      const present = await entriesOf(share, handle.place, names)
+      if (present.length === 0) continue
+      share.journal.listed(request.handle, request.id, names)
+      tellFolders(share, request.handle, present)
+      return nameReply(request.id, present)
     }
   })
 }
 
-function subfolders(entries: NameEntry[]): string[] {
-  const isFolder = ({ attrs }: NameEntry) => ((attrs.mode ?? 0) & constants.S_IFMT) === constants.S_IFDIR
-  return entries
-    .filter(isFolder)
-    .map(({ name }) => name)
-    .filter((name) => name !== '.' && name !== '..')
+// The client asks no more for what it has got in a listing.
+function tellFolders({ observer, journal }: Share, handle: string, entries: NameEntry[]): void {
+  const folder = observer && journal.state.handles.get(handle)?.path
+  if (folder === undefined) return
+  for (const { name, attrs } of entries) {
+    const isFolder = ((attrs.mode ?? 0) & constants.S_IFMT) === constants.S_IFDIR
+    if (isFolder && name !== '..') observer?.knows(join(folder, name))
+  }
+}
+
+/** The entries of a folder with these names, as far as they are there. */
+export async function entriesOf(share: Share, folder: string, names: string[]): Promise<NameEntry[]> {
+  const root = await share.paths.realRoot()
+  const entries = await Promise.all(names.map((name) => entryOf(folder, name, root)))
+  return entries.filter((entry) => entry !== undefined)
 }
 
 async function nextNames(handle: DirHandle): Promise<string[]> {
@@ -75,6 +79,7 @@ async function nextNames(handle: DirHandle): Promise<string[]> {
     const name = handle.kept ?? (await nextName(handle.dir))
     handle.kept = undefined
     if (name === undefined) break
+    if (handle.given.has(name)) continue
     bytes += name.length
     if (bytes > BATCH_NAME_BYTES && names.length > 0) {
       handle.kept = name

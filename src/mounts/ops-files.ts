@@ -13,16 +13,21 @@ type Of<K extends Request['kind']> = Extract<Request, { kind: K }>
 /** SSH_FXP_OPEN (draft section 6.3). Only regular files are opened. */
 export async function open(share: Share, request: Of<'open'>): Promise<Buffer> {
   const flags = openFlags(request.pflags)
-  const path = bytesOf(await share.paths.place(request.path))
+  const place = await share.paths.place(request.path)
   // The process's umask applies too, as with OpenSSH; set-id bits are not for a guest to give.
   const mode = (request.attrs.mode ?? 0o666) & 0o777
-  const name = await share.handles.add(async () => {
-    const handle = { ...(await openRegular(path, flags, mode)), path: cleanPath(request.path) }
-    const { observer } = share
+  const { observer } = share
+  const opening = async () => {
+    const handle = await openRegular(place, flags, mode)
     if (!observer || !opensForChange(request.pflags)) return handle
     observer.opened(request.path)
     return { ...handle, onClose: () => observer.closed(request.path) }
-  })
+  }
+  const creates = (flags & constants.O_CREAT) !== 0
+  const name = await share.handles.add(
+    request,
+    creates ? () => share.journal.change({ id: request.id }, opening) : opening,
+  )
   return handleReply(request.id, name)
 }
 
@@ -48,7 +53,12 @@ export function read(share: Share, request: Of<'read'>): Promise<Buffer> {
 export function write(share: Share, request: Of<'write'>): Promise<Buffer> {
   return share.handles.withFile(request.handle, async (file) => {
     // Appending goes where the file ends now: the offset is the client's guess, and the host appends as well.
-    await writeFd(file.fd, request.data, file.append ? null : exact(request.offset))
+    if (file.append) {
+      const change = { id: request.id, size: (await statFd(file.fd)).size }
+      await share.journal.change(change, () => writeFd(file.fd, request.data, null))
+    } else {
+      await writeFd(file.fd, request.data, exact(request.offset))
+    }
     share.counters.bytesWritten += request.data.length
     return statusReply(request.id, Fx.OK, '')
   })
@@ -83,21 +93,18 @@ export function openFlags(pflags: number): number {
   return flags
 }
 
-/** Opens a file and gives what a handle needs of it; anything but a regular file is closed again and refused. */
-export async function openRegular(
-  path: Buffer,
-  flags: number,
-  mode: number,
-): Promise<Omit<FileHandle, 'path'>> {
-  const fd = await openFd(path, flags, mode)
+/** Opens a file and gives it as a handle; anything but a regular file is closed again and refused. */
+export async function openRegular(place: string, flags: number, mode: number): Promise<FileHandle> {
+  const fd = await openFd(bytesOf(place), flags, mode)
   try {
     const stats = await statFd(fd)
     if (!stats.isFile()) throw failure('not a regular file')
+    const { dev, ino } = stats
+    return { kind: 'file', fd, append: (flags & constants.O_APPEND) !== 0, place, flags, dev, ino }
   } catch (error) {
     await closeFd(fd)
     throw error
   }
-  return { kind: 'file', fd, append: (flags & constants.O_APPEND) !== 0 }
 }
 
 function exact(offset: number): number {

@@ -19,37 +19,50 @@ interface TwoPaths {
 
 /** SSH_FXP_REMOVE (draft section 6.5): files and links, not folders. */
 export async function remove(share: Share, request: OnePath): Promise<Buffer> {
-  await fs.unlink(bytesOf(await share.paths.entry(request.path)))
+  const path = bytesOf(await share.paths.entry(request.path))
+  await share.journal.change({ id: request.id }, () => fs.unlink(path))
   return ok(request.id)
 }
 
 /** SSH_FXP_MKDIR (draft section 6.6). */
 export async function mkdir(share: Share, request: OnePath & { attrs: FileAttrs }): Promise<Buffer> {
   const mode = (request.attrs.mode ?? 0o777) & 0o1777
-  await fs.mkdir(bytesOf(await share.paths.entry(request.path)), { mode })
+  const path = bytesOf(await share.paths.entry(request.path))
+  await share.journal.change({ id: request.id }, () => fs.mkdir(path, { mode }))
   return ok(request.id)
 }
 
 /** SSH_FXP_RMDIR. */
 export async function rmdir(share: Share, request: OnePath): Promise<Buffer> {
-  await fs.rmdir(bytesOf(await share.paths.entry(request.path)))
+  const path = bytesOf(await share.paths.entry(request.path))
+  await share.journal.change({ id: request.id }, () => fs.rmdir(path))
   return ok(request.id)
 }
 
 /** SSH_FXP_RENAME (draft section 6.5): never replaces. */
-export async function rename(share: Share, request: TwoPaths): Promise<Buffer> {
-  const from = bytesOf(await share.paths.entry(request.from))
-  const to = bytesOf(await share.paths.entry(request.to))
-  if ((await fs.lstat(from)).isFile() && (await moveByLink(from, to))) return ok(request.id)
-  if (await exists(to)) throw failure('the new name exists')
-  await fs.rename(from, to)
-  return ok(request.id)
+export function rename(share: Share, request: TwoPaths): Promise<Buffer> {
+  return move(share, request, async (from, to) => {
+    if ((await fs.lstat(from)).isFile() && (await moveByLink(from, to))) return
+    if (await exists(to)) throw failure('the new name exists')
+    await fs.rename(from, to)
+  })
 }
 
 /** posix-rename@openssh.com: replaces what is there, in one step. */
-export async function posixRename(share: Share, request: TwoPaths): Promise<Buffer> {
-  const from = bytesOf(await share.paths.entry(request.from))
-  await fs.rename(from, bytesOf(await share.paths.entry(request.to)))
+export function posixRename(share: Share, request: TwoPaths): Promise<Buffer> {
+  return move(share, request, (from, to) => fs.rename(from, to))
+}
+
+// Handles of what is moved are told where it is then.
+async function move(
+  share: Share,
+  request: TwoPaths,
+  make: (from: Buffer, to: Buffer) => Promise<void>,
+): Promise<Buffer> {
+  const from = await share.paths.entry(request.from)
+  const to = await share.paths.entry(request.to)
+  const change = { id: request.id, move: [from, to] as [string, string] }
+  await share.journal.change(change, () => make(bytesOf(from), bytesOf(to)))
   return ok(request.id)
 }
 
@@ -60,14 +73,15 @@ export async function hardlink(share: Share, request: TwoPaths): Promise<Buffer>
   // macOS links what a link points to, which may lie outside; Linux links the link.
   if (share.platform !== 'linux' && (await fs.lstat(from)).isSymbolicLink())
     throw denied('hard link to a link')
-  await fs.link(from, to)
+  await share.journal.change({ id: request.id }, () => fs.link(from, to))
   return ok(request.id)
 }
 
 /** SSH_FXP_SYMLINK, in OpenSSH's order of arguments. The target is only text: it may point anywhere. */
 export async function symlink(share: Share, request: OnePath & { target: string }): Promise<Buffer> {
   if (request.target.includes('\0')) throw failure('NUL byte in a link')
-  await fs.symlink(bytesOf(request.target), bytesOf(await share.paths.entry(request.path)))
+  const path = bytesOf(await share.paths.entry(request.path))
+  await share.journal.change({ id: request.id }, () => fs.symlink(bytesOf(request.target), path))
   return ok(request.id)
 }
 

@@ -1,10 +1,12 @@
-import { Fxp, MAX_PACKET } from './protocol.ts'
+import { Fxp, MAX_PACKET, NONCE_BYTES, RESUME, VERSION } from './protocol.ts'
 
 /** What `next` found: a packet without its length field, too few bytes yet, or a length no packet has. */
 export type NextPacket = Buffer | 'more' | 'bad'
 
 // A whole SSH_FXP_INIT without extensions, but for the last byte, the version: length 5, type, version.
-const INIT_START = Buffer.from([0, 0, 0, 5, Fxp.INIT, 0, 0, 0])
+const PLAIN_INIT = Buffer.from([0, 0, 0, 5, Fxp.INIT, 0, 0, 0])
+// One of the relay's, up to its nonce.
+const RELAY_INIT = relayInit()
 
 /**
  * Cuts a byte stream into packets: a 32 bit length, then that many bytes (draft section 3). A packet inside one chunk
@@ -59,10 +61,22 @@ export class PacketReader {
   }
 
   private findInit(): boolean {
-    const at = this.rest.indexOf(INIT_START)
+    const places = [this.rest.indexOf(PLAIN_INIT), this.rest.indexOf(RELAY_INIT)].filter((at) => at >= 0)
+    const found = places.length > 0
     // Its start may be at the very end of this chunk.
-    this.rest = this.rest.subarray(at >= 0 ? at : Math.max(0, this.rest.length - INIT_START.length + 1))
-    this.hunting = at < 0
-    return at >= 0
+    const at = found ? Math.min(...places) : Math.max(0, this.rest.length - RELAY_INIT.length + 1)
+    this.rest = this.rest.subarray(at)
+    this.hunting = !found
+    return found
   }
+}
+
+function relayInit(): Buffer {
+  const data = NONCE_BYTES + 8
+  const start = Buffer.alloc(13)
+  start.writeUInt32BE(start.length - 4 + RESUME.length + 4 + data, 0)
+  start.writeUInt8(Fxp.INIT, 4)
+  start.writeUInt32BE(VERSION, 5)
+  start.writeUInt32BE(RESUME.length, 9)
+  return Buffer.concat([start, Buffer.from(RESUME), Buffer.from([0, 0, 0, data])])
 }

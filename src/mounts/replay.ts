@@ -138,10 +138,9 @@ export class Replays {
       return undefined
     }
     // Also where the share is read-only: the guest's kernel wants a handle for writing, and nothing can be written by it.
-    const place = bytesOf(await share.paths.place(request.path))
+    const place = await share.paths.place(request.path)
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
-    const open = async () => ({ ...(await openRegular(place, flags, 0)), path })
-    return handleReply(request.id, await share.handles.add(open))
+    return handleReply(request.id, await share.handles.add(request, () => openRegular(place, flags, 0)))
   }
 
   /** A folder or link that is there already. */
@@ -187,7 +186,7 @@ export class Replays {
       if (!hides) this.#beliefs.delete(to)
       if (await isThere(share, from)) throw failure('made anew on the host')
     }
-    const handle = hides ? share.handles.fileNamed(from) : undefined
+    const handle = hides ? handleOf(share, from) : undefined
     if (handle !== undefined) this.#aside.set(to, handle)
     return ok(id)
   }
@@ -227,6 +226,13 @@ function isMarked({ size, atime, mtime }: FileAttrs): boolean {
 
 function isNewMark({ mode }: FileAttrs): boolean {
   return mode !== undefined && (mode & 0o7777) === REPLAY_MODE
+}
+
+/** The name of a handle of the file that the client opened by this path, if there is one. */
+function handleOf(share: Share, path: string): string | undefined {
+  for (const [name, record] of share.journal.state.handles)
+    if (record.kind === 'file' && cleanPath(record.path) === path) return name
+  return undefined
 }
 
 async function isThere(share: Share, path: string): Promise<boolean> {

@@ -8,6 +8,7 @@ import * as files from './ops-files.ts'
 import * as names from './ops-names.ts'
 import * as statvfs from './ops-statvfs.ts'
 import { Fx } from './protocol.ts'
+import { answerResend } from './resends.ts'
 import type { Share } from './share.ts'
 import { denied, errorReply } from './status.ts'
 
@@ -62,12 +63,22 @@ export function standingOf(request: Request): Standing {
   }
 }
 
-/** Does a request and gives its reply. Never rejects: an error is a reply too. Takes the lock that sessions share. */
-export async function answer(share: Share, request: Request, nameLock: FifoLock): Promise<Buffer> {
+/**
+ * Does a request and gives its reply. Never rejects: an error is a reply too. Takes the lock that sessions share;
+ * `resend`: a server before this one may have done it.
+ */
+export async function answer(
+  share: Share,
+  request: Request,
+  nameLock: FifoLock,
+  resend: boolean,
+): Promise<Buffer> {
   try {
     const { names } = standingOf(request)
-    if (names === undefined) return await perform(share, request)
-    return await nameLock.run(names === 'resolves', () => perform(share, request))
+    const once = () => perform(share, request)
+    const work = resend ? () => answerResend(share, request, once) : once
+    if (names === undefined) return await work()
+    return await nameLock.run(names === 'resolves', work)
   } catch (error) {
     return errorReply(request.id, error)
   }

@@ -1,11 +1,13 @@
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../host/errors.ts'
 import { versionReply } from './codec-replies.ts'
-import { decodeRequest, type Request } from './codec-requests.ts'
+import { decodeRequest, type Request, type Resume } from './codec-requests.ts'
 import { HandleTable } from './handles.ts'
+import { Journal } from './journal.ts'
 import { FifoLock, ReplyOrder } from './order.ts'
 import { PacketReader } from './packets.ts'
 import { MAX_READ } from './protocol.ts'
+import { reopenAll } from './reopen.ts'
 import { answer, standingOf } from './requests.ts'
 import { Sender } from './sender.ts'
 import type { Replays } from './replay.ts'
@@ -28,6 +30,11 @@ export interface ShareOptions {
   replays?: Replays
   /** Gets told what the client does. */
   observer?: ShareObserver
+  /**
+   * A file of this mount's own that lets a later session go on with this one's client, however this one ended. The
+   * session then begins as after `reset`: another one may have been killed within a packet.
+   */
+  journal?: string
 }
 
 /** Figures of a session, since its start. */
@@ -45,10 +52,13 @@ export interface SftpSession {
   /** Ends the session and its stream, and closes all handles. */
   close(): Promise<void>
   /**
-   * Drops what is half received and all replies not sent, closes all handles, and passes over everything until the
-   * next SSH_FXP_INIT: for a stream (virtio-serial) that outlives the client at its other end.
+   * Drops what is half received and all replies not sent, and passes over everything until the next SSH_FXP_INIT: for
+   * a stream (virtio-serial) that outlives the client at its other end. Closes all handles, unless there is a journal:
+   * the next INIT tells whether they count.
    */
   reset(): void
+  /** Whether a client has introduced itself, and was not reset since. */
+  hasClient(): boolean
   stats(): SftpStats
 }
 
@@ -67,6 +77,7 @@ export function serveSftp(stream: Duplex, options: ShareOptions): SftpSession {
     closed: session.closed,
     close: () => session.finish(undefined),
     reset: () => session.reset(),
+    hasClient: () => session.initialised,
     stats: () => session.stats(),
   }
 }
@@ -84,7 +95,9 @@ class Session {
   private replies: ReplyOrder
   /** Grows with every INIT and reset: replies to requests from before are not sent. */
   private generation = 0
-  private initialised = false
+  initialised = false
+  /** Requests to come that an earlier session may have done. */
+  private resends = 0
   private requests = 0
   private working = 0
   private workingBytes = 0
@@ -99,9 +112,11 @@ class Session {
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve
     })
+    const journal = new Journal(options.journal, options.log)
     this.share = {
       paths: new SharePaths(options.root),
-      handles: new HandleTable(),
+      handles: new HandleTable(journal),
+      journal,
       writable: options.writable,
       platform: process.platform,
       replays: options.replays,
@@ -110,6 +125,7 @@ class Session {
     }
     this.sender = new Sender(stream, () => this.pump())
     this.replies = this.newReplies()
+    if (options.journal !== undefined) this.packets.hunt()
     this.listen()
   }
 
@@ -121,7 +137,8 @@ class Session {
     if (this.finished) return
     this.packets.hunt()
     this.initialised = false
-    this.startAnew()
+    this.dropReplies()
+    if (this.options.journal === undefined) void this.forgetHandles()
     this.pump()
   }
 
@@ -134,7 +151,12 @@ class Session {
     // After a proper end of input the last replies still go out; else the other end learns at once.
     if (this.inputEnded && reason === undefined) this.stream.end()
     else this.stream.destroy()
-    this.closeHandles().then(this.resolveClosed, this.resolveClosed)
+    // In turn behind all requests taken so far, some of which may be about to open something.
+    const closed = this.order.run(false, async () => {
+      await this.share.handles.closeAll()
+      this.share.journal.close()
+    })
+    closed.then(this.resolveClosed, this.resolveClosed)
     return this.closed
   }
 
@@ -180,10 +202,7 @@ class Session {
     if (incoming.kind === 'malformed') {
       void this.finish(incoming.reason)
     } else if (incoming.kind === 'init') {
-      if (this.initialised) this.log('a new client on the same stream')
-      this.initialised = true
-      this.startAnew()
-      this.replies.place()(versionReply())
+      this.begin(incoming.resume)
     } else if (this.initialised) {
       void this.work(incoming, packet.length)
     } else {
@@ -191,15 +210,28 @@ class Session {
     }
   }
 
+  /** A new client leaves nothing of the one before; one that goes on finds its handles. */
+  private begin(resume: Resume | undefined): void {
+    const goesOn = resume?.goesOn === true
+    if (this.initialised && !goesOn) this.log('a new client on the same stream')
+    this.initialised = true
+    this.resends = goesOn ? resume.resends : 0
+    this.dropReplies()
+    void (goesOn ? this.reopenHandles() : this.forgetHandles())
+    this.replies.place()(versionReply(resume?.nonce))
+  }
+
   private async work(request: Request, packetBytes: number): Promise<void> {
     const standing = standingOf(request)
     const reply = standing.loose ? this.looseReply() : this.replies.place()
     const bytes = packetBytes + replyBytes(request)
+    const resend = this.resends > 0
+    if (resend) this.resends--
     this.requests++
     this.working++
     this.workingBytes += bytes
     const started = await this.order.run(!standing.changes, async () => {
-      const answered = answer(this.share, request, this.nameLock)
+      const answered = answer(this.share, request, this.nameLock, resend)
       // A slow disk must not hold up the writes behind a FSYNC, only the FSYNC has to come behind those before it.
       if (request.kind !== 'fsync') await answered
       return { answered }
@@ -211,17 +243,24 @@ class Session {
     this.pump()
   }
 
-  /** Leaves nothing of the client before: requests of its that are at work are still done, but not answered. */
-  private startAnew(): void {
+  /** Requests that are at work are still done, but not answered. */
+  private dropReplies(): void {
     this.generation++
     this.replies = this.newReplies()
     this.sender.drop()
-    void this.closeHandles()
   }
 
-  // In turn behind all requests taken so far, some of which may be about to open something.
-  private closeHandles(): Promise<void> {
-    return this.order.run(false, () => this.share.handles.closeAll())
+  private forgetHandles(): Promise<void> {
+    return this.order.run(false, async () => {
+      await this.share.handles.closeAll()
+      this.share.journal.clear()
+    })
+  }
+
+  private async reopenHandles(): Promise<void> {
+    const reopen = () => this.nameLock.run(true, () => reopenAll(this.share))
+    const lost = await this.order.run(false, reopen)
+    this.log(`the client goes on with ${this.share.handles.size} open handles, ${lost} are lost`)
   }
 
   private newReplies(): ReplyOrder {

@@ -1,5 +1,6 @@
 import type { HandleTable } from './handles.ts'
 import type { Replays } from './replay.ts'
+import type { Journal } from './journal.ts'
 import type { SharePaths } from './share-path.ts'
 
 /** Gets told what the client of a share does. Paths are the client's, as it wrote them. */
@@ -17,6 +18,7 @@ export interface ShareObserver {
 export interface Share {
   paths: SharePaths
   handles: HandleTable
+  journal: Journal
   writable: boolean
   /** `darwin` differs in what `link` follows. */
   platform: NodeJS.Platform
