@@ -83,8 +83,7 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
     mounts: config.mounts.map((mount, index) => ({
       index,
       mountPoint: mount.mountPoint,
-      // The guest gives a user's own group the number of the user where that is free.
-      options: sshfsOptions({ writable: mount.writable, uid: user.uid, gid: user.uid }),
+      options: sshfsOptions({ writable: mount.writable }),
     })),
     files: engineNamed(config.runtime).seedFiles(config),
   })

@@ -5,6 +5,8 @@ import { TcolimaError } from '../host/errors.ts'
 import type { InstancePaths } from '../instance/paths.ts'
 import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
+import { KeptFiles } from '../mounts/kept.ts'
+import { Owners } from '../mounts/owners.ts'
 import { hostfwdForwarder, parseUsernet, removeHostfwd } from '../portforward/hostfwd.ts'
 import { Forwards } from '../portforward/forwards.ts'
 import { sshForwarder } from '../portforward/over-ssh.ts'
@@ -42,11 +44,14 @@ export class Machine {
   readonly #mounts: MountServers
 
   private constructor(input: MachineInput, qmp: Qmp, link: GuestLink) {
-    const { state, record, log } = input
+    const { paths, state, record, log } = input
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
-    this.#mounts = new MountServers(state.config.mounts, state.sockets.mounts, log)
+    // The guest gives a user's own group the number of the user where that is free.
+    const user = { uid: record.user.uid, gid: record.user.uid }
+    const owners = new Owners(user, new KeptFiles(paths.owners))
+    this.#mounts = new MountServers(state.config.mounts, state.sockets.mounts, owners, log)
     this.ssh = new SshLink(
       (signal) =>
         SshConnection.connect(

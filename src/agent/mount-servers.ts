@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net'
 import type { MountSpec } from '../config/mounts.ts'
 import { delay } from '../host/delay.ts'
 import { FifoLock } from '../mounts/order.ts'
+import type { Owners } from '../mounts/owners.ts'
 import { type SftpSession, serveSftp } from '../mounts/server.ts'
 
 // Milliseconds before a session that ended badly is offered again.
@@ -12,9 +13,16 @@ export class MountServers {
   readonly #stop = new AbortController()
   readonly #sessions = new Map<number, SftpSession>()
   readonly #loops: Promise<void>[]
+  readonly #owners: Owners
 
-  /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
-  constructor(mounts: readonly MountSpec[], sockets: readonly string[], log: (line: string) => void) {
+  /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. `owners` is closed with the servers. */
+  constructor(
+    mounts: readonly MountSpec[],
+    sockets: readonly string[],
+    owners: Owners,
+    log: (line: string) => void,
+  ) {
+    this.#owners = owners
     // One guest is the client of all of them, and folders may overlap.
     const nameLock = new FifoLock()
     this.#loops = mounts.map(async (mount, index) => {
@@ -34,6 +42,7 @@ export class MountServers {
     this.#stop.abort()
     await Promise.all([...this.#sessions.values()].map((session) => session.close()))
     await Promise.all(this.#loops)
+    this.#owners.close()
   }
 
   async #serve(
@@ -52,7 +61,8 @@ export class MountServers {
         socket.destroy()
         return
       }
-      const session = serveSftp(socket, { root: mount.location, writable: mount.writable, log, nameLock })
+      const { location: root, writable } = mount
+      const session = serveSftp(socket, { root, writable, log, nameLock, owners: this.#owners })
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)

@@ -1,10 +1,11 @@
-import { promises as fs } from 'node:fs'
+import { promises as fs, type Stats } from 'node:fs'
 import type { FileAttrs } from './codec-attrs.ts'
 import { nameReply, statusReply } from './codec-replies.ts'
 import { errnoOf } from '../host/errors.ts'
+import { byPath, hostMode, settle } from './modes.ts'
 import { Fx } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf } from './share-path.ts'
+import { bytesOf, lstatIfThere } from './share-path.ts'
 import { denied, failure } from './status.ts'
 
 interface OnePath {
@@ -19,20 +20,32 @@ interface TwoPaths {
 
 /** SSH_FXP_REMOVE (draft section 6.5): files and links, not folders. */
 export async function remove(share: Share, request: OnePath): Promise<Buffer> {
-  await fs.unlink(bytesOf(await share.paths.entry(request.path)))
+  const path = bytesOf(await share.paths.entry(request.path))
+  const gone = await lastName(share, path)
+  await fs.unlink(path)
+  if (gone) share.owners.forget(gone)
   return ok(request.id)
 }
 
 /** SSH_FXP_MKDIR (draft section 6.6). */
 export async function mkdir(share: Share, request: OnePath & { attrs: FileAttrs }): Promise<Buffer> {
-  const mode = (request.attrs.mode ?? 0o777) & 0o1777
-  await fs.mkdir(bytesOf(await share.paths.entry(request.path)), { mode })
+  const { mode } = request.attrs
+  const place = await share.paths.entry(request.path)
+  const path = bytesOf(place)
+  await fs.mkdir(path, { mode: hostMode((mode ?? 0o777) & 0o1777, true) })
+  const made = await fs.lstat(path)
+  // A set-group-id bit it has from the folder it is in.
+  const wanted = mode === undefined ? undefined : (mode & 0o1777) | (made.mode & 0o6000)
+  await settle(share, place, byPath(path), made, wanted)
   return ok(request.id)
 }
 
 /** SSH_FXP_RMDIR. */
 export async function rmdir(share: Share, request: OnePath): Promise<Buffer> {
-  await fs.rmdir(bytesOf(await share.paths.entry(request.path)))
+  const path = bytesOf(await share.paths.entry(request.path))
+  const gone = await lastName(share, path)
+  await fs.rmdir(path)
+  if (gone) share.owners.forget(gone)
   return ok(request.id)
 }
 
@@ -41,7 +54,7 @@ export async function rename(share: Share, request: TwoPaths): Promise<Buffer> {
   const from = bytesOf(await share.paths.entry(request.from))
   const to = bytesOf(await share.paths.entry(request.to))
   if ((await fs.lstat(from)).isFile() && (await moveByLink(from, to))) return ok(request.id)
-  if (await exists(to)) throw failure('the new name exists')
+  if (await lstatIfThere(to)) throw failure('the new name exists')
   await fs.rename(from, to)
   return ok(request.id)
 }
@@ -49,7 +62,11 @@ export async function rename(share: Share, request: TwoPaths): Promise<Buffer> {
 /** posix-rename@openssh.com: replaces what is there, in one step. */
 export async function posixRename(share: Share, request: TwoPaths): Promise<Buffer> {
   const from = bytesOf(await share.paths.entry(request.from))
-  await fs.rename(from, bytesOf(await share.paths.entry(request.to)))
+  const to = bytesOf(await share.paths.entry(request.to))
+  const replaced = await lastName(share, to)
+  await fs.rename(from, to)
+  // Unless both were one file, which is still there.
+  if (replaced && (await fs.lstat(to)).ino !== replaced.ino) share.owners.forget(replaced)
   return ok(request.id)
 }
 
@@ -67,7 +84,10 @@ export async function hardlink(share: Share, request: TwoPaths): Promise<Buffer>
 /** SSH_FXP_SYMLINK, in OpenSSH's order of arguments. The target is only text: it may point anywhere. */
 export async function symlink(share: Share, request: OnePath & { target: string }): Promise<Buffer> {
   if (request.target.includes('\0')) throw failure('NUL byte in a link')
-  await fs.symlink(bytesOf(request.target), bytesOf(await share.paths.entry(request.path)))
+  const place = await share.paths.entry(request.path)
+  const path = bytesOf(place)
+  await fs.symlink(bytesOf(request.target), path)
+  if (!share.owners.empty) await settle(share, place, byPath(path), await fs.lstat(path), undefined)
   return ok(request.id)
 }
 
@@ -97,14 +117,10 @@ async function moveByLink(from: Buffer, to: Buffer): Promise<boolean> {
   return true
 }
 
-async function exists(path: Buffer): Promise<boolean> {
-  try {
-    await fs.lstat(path)
-    return true
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
-    throw error
-  }
+/** What is at a path, if nothing is left of it when that name goes; not looked for where nothing is kept. */
+async function lastName(share: Share, path: Buffer): Promise<Stats | undefined> {
+  const stats = share.owners.empty ? undefined : await lstatIfThere(path)
+  return stats && (stats.isDirectory() || stats.nlink === 1) ? stats : undefined
 }
 
 function ok(id: number): Buffer {

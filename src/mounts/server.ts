@@ -4,6 +4,7 @@ import { versionReply } from './codec-replies.ts'
 import { decodeRequest, type Request } from './codec-requests.ts'
 import { HandleTable } from './handles.ts'
 import { FifoLock, ReplyOrder } from './order.ts'
+import { Owners } from './owners.ts'
 import { PacketReader } from './packets.ts'
 import { MAX_READ } from './protocol.ts'
 import { answer, standingOf } from './requests.ts'
@@ -23,6 +24,8 @@ export interface ShareOptions {
    * link into a path between another's check of that path and its use. Without it a session has its own.
    */
   nameLock?: FifoLock
+  /** Who owns the files as the client sees it; sessions whose roots overlap share it. By default this process's user. */
+  owners?: Owners
 }
 
 /** Figures of a session, since its start. */
@@ -97,6 +100,7 @@ class Session {
     this.share = {
       paths: new SharePaths(options.root),
       handles: new HandleTable(),
+      owners: options.owners ?? new Owners({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
       writable: options.writable,
       platform: process.platform,
       counters: { bytesRead: 0, bytesWritten: 0 },

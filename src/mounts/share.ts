@@ -1,10 +1,12 @@
 import type { HandleTable } from './handles.ts'
+import type { Owners } from './owners.ts'
 import type { SharePaths } from './share-path.ts'
 
 /** What one session works on; every operation gets it. */
 export interface Share {
   paths: SharePaths
   handles: HandleTable
+  owners: Owners
   writable: boolean
   /** `darwin` differs in what `link` follows. */
   platform: NodeJS.Platform
