@@ -106,8 +106,7 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
       index,
       type: config.mountType,
       mountPoint: mount.mountPoint,
-      // The guest gives a user's own group the number of the user where that is free.
-      options: mountOptions(config.mountType, { writable: mount.writable, uid: user.uid, gid: user.uid }),
+      options: mountOptions(config.mountType, { writable: mount.writable }),
     })),
     files: engineNamed(config.runtime).seedFiles(config),
   })

@@ -6,6 +6,8 @@ import type { InstancePaths } from '../instance/paths.ts'
 import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
 import type { HostWarning } from '../notify/host-watcher.ts'
+import { KeptFiles } from '../mounts/kept.ts'
+import { Owners } from '../mounts/owners.ts'
 import { hostfwdForwarder, parseUsernet, removeHostfwd } from '../portforward/hostfwd.ts'
 import { Forwards } from '../portforward/forwards.ts'
 import { sshForwarder } from '../portforward/over-ssh.ts'
@@ -47,7 +49,7 @@ export class Machine {
   readonly #notifications: Notifications | undefined
 
   private constructor(input: MachineInput, qmp: Qmp, link: GuestLink) {
-    const { state, record, log } = input
+    const { paths, state, record, log } = input
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
@@ -55,7 +57,7 @@ export class Machine {
     if (mountInotify) {
       this.#notifications = new Notifications({
         ignore: mountInotifyIgnore,
-        file: input.paths.replays,
+        file: paths.replays,
         send: (message) => link.send(message),
         warn: (warning) => {
           log(`${warning.text}. ${warning.hint}`)
@@ -64,11 +66,14 @@ export class Machine {
         log,
       })
     }
+    // The guest gives a user's own group the number of the user where that is free.
+    const user = { uid: record.user.uid, gid: record.user.uid }
     this.#mounts = new MountServers(mounts, state.sockets.mounts, {
-      journal: input.paths.mountJournal,
+      journal: paths.mountJournal,
       resume: (index) => {
         if (this.guest.mounts.has(index)) link.send({ type: 'resume', index })
       },
+      owners: new Owners(user, new KeptFiles(paths.owners)),
       notifications: this.#notifications,
       log,
     })

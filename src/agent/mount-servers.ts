@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net'
 import type { MountSpec } from '../config/mounts.ts'
 import { delay } from '../host/delay.ts'
 import { FifoLock } from '../mounts/order.ts'
+import type { Owners } from '../mounts/owners.ts'
 import { type SftpSession, type ShareOptions, serveSftp } from '../mounts/server.ts'
 import type { Notifications } from './notifications.ts'
 
@@ -16,6 +17,8 @@ export interface MountServersInput {
   journal: (index: number) => string
   /** Asks the guest to introduce itself anew: it has a client that may have missed that the host was away. */
   resume: (index: number) => void
+  /** Who owns the files as the guest sees it; closed with the servers. */
+  owners: Owners
   /** Bring the host's changes to the guest, where they are wanted. */
   notifications: Notifications | undefined
   log: (line: string) => void
@@ -26,9 +29,12 @@ export class MountServers {
   readonly #stop = new AbortController()
   readonly #sessions = new Map<number, SftpSession>()
   readonly #loops: Promise<void>[]
+  readonly #owners: Owners
 
   /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
   constructor(mounts: readonly MountSpec[], sockets: readonly string[], input: MountServersInput) {
+    const { owners } = input
+    this.#owners = owners
     const timer = setInterval(() => {
       for (const [index, session] of this.#sessions) if (!session.hasClient()) input.resume(index)
     }, lookMs)
@@ -43,7 +49,7 @@ export class MountServers {
       const notify = notifier && { replays: notifier.replays, observer: notifier.observer }
       const { location: root, writable } = mount
       const journal = input.journal(index)
-      await this.#serve(index, socket, { root, writable, journal, log, nameLock, ...notify })
+      await this.#serve(index, socket, { root, writable, journal, log, nameLock, owners, ...notify })
     })
   }
 
@@ -56,6 +62,7 @@ export class MountServers {
     this.#stop.abort()
     await Promise.all([...this.#sessions.values()].map((session) => session.close()))
     await Promise.all(this.#loops)
+    this.#owners.close()
   }
 
   async #serve(index: number, path: string, options: ShareOptions): Promise<void> {

@@ -14,6 +14,8 @@ export interface InstancePaths {
   lock: string
   rootDisk: string
   dataDisk: string
+  /** Owners and modes in the guest that files of shared folders do not have on the host. */
+  owners: string
   seed: string
   qemuLog: string
   serialLog: string
@@ -46,6 +48,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     lock: inside('lock'),
     rootDisk: inside('root.qcow2'),
     dataDisk: inside('data.qcow2'),
+    owners: inside('owners'),
     seed: inside('seed.tar'),
     qemuLog: inside('qemu.log'),
     serialLog: inside('serial.log'),

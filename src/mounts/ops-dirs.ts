@@ -1,12 +1,11 @@
-import { constants, type Dir, promises as fs, type Stats } from 'node:fs'
+import { constants, type Dir, promises as fs } from 'node:fs'
 import { attrsOf } from './codec-attrs.ts'
 import { handleReply, type NameEntry, nameReply, statusReply } from './codec-replies.ts'
-import { errnoOf } from '../host/errors.ts'
 import type { DirHandle } from './handles.ts'
 import { longnameOf } from './longname.ts'
 import { Fx } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf, join } from './share-path.ts'
+import { bytesOf, join, lstatIfThere } from './share-path.ts'
 import { failure } from './status.ts'
 
 /** Entries of one reply at most. Few enough for its worst size to stay below sshfs's limit of 128 KiB. */
@@ -64,7 +63,7 @@ function tellFolders({ observer, journal }: Share, handle: string, entries: Name
 /** The entries of a folder with these names, as far as they are there. */
 export async function entriesOf(share: Share, folder: string, names: string[]): Promise<NameEntry[]> {
   const root = await share.paths.realRoot()
-  const entries = await Promise.all(names.map((name) => entryOf(folder, name, root)))
+  const entries = await Promise.all(names.map((name) => entryOf(share, folder, name, root)))
   return entries.filter((entry) => entry !== undefined)
 }
 
@@ -95,19 +94,16 @@ async function nextName(dir: Dir): Promise<string | undefined> {
   return entry ? (entry.name as unknown as Buffer).toString('latin1') : undefined
 }
 
-async function entryOf(folder: string, name: string, root: string): Promise<NameEntry | undefined> {
+async function entryOf(
+  share: Share,
+  folder: string,
+  name: string,
+  root: string,
+): Promise<NameEntry | undefined> {
   // The share's parent is none of the client's business: as in any root folder, `..` is the folder itself.
   const path = name === '..' && folder === root ? folder : join(folder, name)
-  const stats = await lstatIfThere(path)
+  // A file may go between the reading of its name and the look at it.
+  const there = await lstatIfThere(bytesOf(path))
+  const stats = there && share.owners.asSeen(there)
   return stats && { name, longname: longnameOf(name, stats), attrs: attrsOf(stats) }
-}
-
-// A file may go between the reading of its name and the look at it.
-async function lstatIfThere(path: string): Promise<Stats | undefined> {
-  try {
-    return await fs.lstat(bytesOf(path))
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
 }

@@ -1,9 +1,6 @@
 /** What the guest's mount command needs to know of a mount. */
 export interface GuestMount {
   writable: boolean
-  /** The guest user whose the files shall be. */
-  uid: number
-  gid: number
 }
 
 /** The options the guest mounts with, by type, to be joined with commas behind `-o`. */
@@ -36,10 +33,10 @@ function ninepOptions({ writable }: GuestMount): string[] {
 
 /**
  * The options of the guest's sshfs (3.7.3) for a mount, to be joined with commas behind `-o`; the source is `:/`.
- * sshfs must run as root, since `allow_other` and a foreign uid need it. `ro` is for the place that users see: the file
- * system itself stays writable, since the guest's kernel would refuse the replay of a host's change too.
+ * sshfs must run as root, since `allow_other` needs it. `ro` is for the place that users see: the file system itself
+ * stays writable, since the guest's kernel would refuse the replay of a host's change too.
  */
-export function sshfsOptions({ writable, uid, gid }: GuestMount): string[] {
+export function sshfsOptions({ writable }: GuestMount): string[] {
   const options = [
     // The SFTP stream is stdin and stdout. Newer versions say `passive`, all know this name.
     'slave',
@@ -47,11 +44,8 @@ export function sshfsOptions({ writable, uid, gid }: GuestMount): string[] {
     'allow_other',
     // The guest's kernel checks permission bits. The server acts with the rights of one host user and cannot.
     'default_permissions',
-    // Show every file as the guest user's. `idmap=user` would map to the user that runs sshfs, which is root; no map
-    // at all would leave the host's ids, and macOS's first user is 501:20, a root host's user 0.
+    // The server gives the owners as the guest shall see them (`Owners`), and takes them so.
     'idmap=none',
-    `uid=${uid}`,
-    `gid=${gid}`,
     // The kernel trusts names and attributes for this long before it asks sshfs again; sshfs's own cache comes on top.
     'entry_timeout=0.5',
     'attr_timeout=0.5',

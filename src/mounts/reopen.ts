@@ -1,7 +1,6 @@
 import { constants, promises as fs } from 'node:fs'
-import { errnoOf } from '../host/errors.ts'
 import { closeFd } from './fd.ts'
-import type { FileHandle, OpenHandle } from './handles.ts'
+import type { OpenHandle } from './handles.ts'
 import type { HandleRecord } from './journal-state.ts'
 import { openFolder } from './ops-dirs.ts'
 import { openRegular } from './ops-files.ts'
@@ -56,26 +55,8 @@ async function reopenAt(
     return openFolder(place, new Set(given))
   }
   const flags = record.flags & ~(constants.O_CREAT | constants.O_EXCL | constants.O_TRUNC)
-  const file = await openOwn(place, flags)
+  const file = await openRegular(place, flags)
   if (file.dev === record.dev && file.ino === record.ino) return file
   await closeFd(file.fd)
   throw failure('another file')
-}
-
-/** Opens a file, also one of our own whose mode forbids it: the client opened it before, or while it made it. */
-export async function openOwn(place: string, flags: number): Promise<FileHandle> {
-  try {
-    return await openRegular(place, flags, 0)
-  } catch (error) {
-    if (errnoOf(error) !== 'EACCES') throw error
-    const path = bytesOf(place)
-    const { mode, uid } = await fs.lstat(path)
-    if (uid !== process.getuid?.() || (mode & constants.S_IFMT) !== constants.S_IFREG) throw error
-    await fs.chmod(path, (mode & 0o7777) | 0o600)
-    try {
-      return await openRegular(place, flags, 0)
-    } finally {
-      await fs.chmod(path, mode & 0o7777)
-    }
-  }
 }

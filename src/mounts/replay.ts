@@ -140,7 +140,7 @@ export class Replays {
     // Also where the share is read-only: the guest's kernel wants a handle for writing, and nothing can be written by it.
     const place = await share.paths.place(request.path)
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
-    return handleReply(request.id, await share.handles.add(request, () => openRegular(place, flags, 0)))
+    return handleReply(request.id, await share.handles.add(request, () => openRegular(place, flags)))
   }
 
   /** A folder or link that is there already. */

@@ -5,9 +5,8 @@ import type { Request } from './codec-requests.ts'
 import { closeFd, readFd, statFd, truncateFd, writeFd } from './fd.ts'
 import type { FileHandle } from './handles.ts'
 import { entriesOf } from './ops-dirs.ts'
-import { openFlags } from './ops-files.ts'
+import { openFlags, openRegular } from './ops-files.ts'
 import { Fx, Fxf } from './protocol.ts'
-import { openOwn } from './reopen.ts'
 import type { Share } from './share.ts'
 import { failure } from './status.ts'
 
@@ -100,7 +99,7 @@ async function openMade(share: Share, request: Open): Promise<Buffer | undefined
   const flags = openFlags(request.pflags) & ~(constants.O_CREAT | constants.O_EXCL)
   const place = await share.paths.place(request.path)
   try {
-    const name = await share.handles.add(request, () => openOwn(place, flags))
+    const name = await share.handles.add(request, () => openRegular(place, flags))
     return handleReply(request.id, name)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
@@ -142,7 +141,7 @@ async function bytesFrom(file: FileHandle, start: number): Promise<Buffer> {
   const length = Math.max(0, (await statFd(file.fd)).size - start)
   const bytes = Buffer.alloc(length)
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const reader = await openOwn(file.place, flags)
+  const reader = await openRegular(file.place, flags)
   try {
     if (reader.dev !== file.dev || reader.ino !== file.ino) throw failure('another file')
     return bytes.subarray(0, await readFd(reader.fd, bytes, 0, length, start))

@@ -5,6 +5,7 @@ import { decodeRequest, type Request, type Resume } from './codec-requests.ts'
 import { HandleTable } from './handles.ts'
 import { Journal } from './journal.ts'
 import { FifoLock, ReplyOrder } from './order.ts'
+import { Owners } from './owners.ts'
 import { PacketReader } from './packets.ts'
 import { MAX_READ } from './protocol.ts'
 import { reopenAll } from './reopen.ts'
@@ -35,6 +36,8 @@ export interface ShareOptions {
    * session then begins as after `reset`: another one may have been killed within a packet.
    */
   journal?: string
+  /** Who owns the files as the client sees it; sessions whose roots overlap share it. By default this process's user. */
+  owners?: Owners
 }
 
 /** Figures of a session, since its start. */
@@ -117,6 +120,7 @@ class Session {
       paths: new SharePaths(options.root),
       handles: new HandleTable(journal),
       journal,
+      owners: options.owners ?? new Owners({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
       writable: options.writable,
       platform: process.platform,
       replays: options.replays,

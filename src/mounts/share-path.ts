@@ -1,4 +1,5 @@
-import { promises as fs } from 'node:fs'
+import { promises as fs, type Stats } from 'node:fs'
+import { errnoOf } from '../host/errors.ts'
 import { denied, failure, StatusError } from './status.ts'
 import { Fx } from './protocol.ts'
 
@@ -99,9 +100,24 @@ export class SharePaths {
   }
 }
 
+/** The folder that a place of the host lies in. */
+export function folderOf(place: string): string {
+  return place.slice(0, Math.max(1, place.lastIndexOf('/')))
+}
+
 /** Puts a name, or several, behind a folder. */
 export function join(folder: string, name: string): string {
   return folder === '/' ? `/${name}` : `${folder}/${name}`
+}
+
+/** The attributes of what is at a path, a link not followed; undefined where nothing is. Throws other system errors. */
+export async function lstatIfThere(path: Buffer): Promise<Stats | undefined> {
+  try {
+    return await fs.lstat(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 async function realPath(path: string): Promise<string> {

@@ -1,6 +1,7 @@
 import type { HandleTable } from './handles.ts'
 import type { Replays } from './replay.ts'
 import type { Journal } from './journal.ts'
+import type { Owners } from './owners.ts'
 import type { SharePaths } from './share-path.ts'
 
 /** Gets told what the client of a share does. Paths are the client's, as it wrote them. */
@@ -19,6 +20,7 @@ export interface Share {
   paths: SharePaths
   handles: HandleTable
   journal: Journal
+  owners: Owners
   writable: boolean
   /** `darwin` differs in what `link` follows. */
   platform: NodeJS.Platform
