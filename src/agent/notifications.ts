@@ -42,8 +42,9 @@ export class Notifications {
       file: file(index),
       ignores: this.#ignores,
       makeWatcher: async () => {
-        const { ChokidarWatcher } = await import('../notify/chokidar-watcher.ts')
-        return new ChokidarWatcher()
+        // Only where something watches.
+        const { FsWatcher } = await import('../notify/fs-watcher.ts')
+        return new FsWatcher()
       },
       send: (id, steps) => send({ type: 'replay', index, id, steps: stepsText(steps) }),
       onLook: () => this.#look(),

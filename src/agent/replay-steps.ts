@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import type { ReplayStep } from '../mounts/replay.ts'
+import type { EntryType, ReplayStep } from '../mounts/replay.ts'
 import type { HostChange } from '../notify/host-watcher.ts'
 
 /** Steps of one replay at most: new files stay hidden from the guest until their turn comes. */
@@ -25,11 +25,9 @@ export function stepOf(
     case 'attributes':
       return now && !now.isSymbolicLink() ? { act: 'attributes', path } : undefined
     case 'delete':
-      if (change.type === 'other') return undefined
-      return { act: change.type === 'folder' ? 'rmdir' : 'remove', path, type: change.type }
+      return { act: change.type === 'folder' ? 'rmdir' : 'remove', path, type: typeOf(change) }
     case 'rename':
-      if (change.type === 'other') return undefined
-      return { act: 'rename', from, to: path, type: change.type }
+      return { act: 'rename', from, to: path, type: typeOf(change) }
   }
 }
 
@@ -44,4 +42,9 @@ export function takeBatch(queue: ReplayStep[]): ReplayStep[] {
     count++
   }
   return queue.splice(0, count)
+}
+
+// Of a file that was gone before it was looked at, the likeliest.
+function typeOf({ type }: HostChange): EntryType {
+  return type === 'other' ? 'file' : type
 }

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import type { HostChange } from './host-watcher.ts'
-import { isFile, isFolder, isSame, type State } from './state.ts'
+import { isFile, isFolder, isSame, type State, typeOf } from './state.ts'
 
 /** One path that something happened to: what was known of it, what it is now, and which events told so. */
 export interface Look {
@@ -98,14 +98,14 @@ function changesAt(look: Look, from: Look | undefined, moved: boolean, clock: Cl
   ): HostChange => ({
     kind,
     path,
-    folder: state !== undefined && isFolder(state),
+    type: state === undefined ? 'other' : typeOf(state),
   })
   if (!after) {
     if (before === undefined) return []
     return [make('delete', before === 'unknown' ? undefined : before)]
   }
   if (from && known(from)) {
-    const rename: HostChange = { kind: 'rename', from: from.path, to: path, folder: isFolder(after) }
+    const rename: HostChange = { kind: 'rename', from: from.path, to: path, type: typeOf(after) }
     const kind = changeOfMoved(from.before, after)
     const over =
       typeof before === 'object' && isFolder(before) !== isFolder(after) ? [make('delete', before)] : []

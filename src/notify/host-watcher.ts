@@ -1,9 +1,12 @@
 import type { EventEmitter } from 'node:events'
 
-/** What happened to one path of the host. Paths are absolute; `folder` tells a folder from anything else. */
+/** What a name stands for; `other` are sockets, pipes and devices, and what nothing is known of. */
+export type EntryType = 'file' | 'folder' | 'link' | 'other'
+
+/** What happened to one path of the host. Paths are absolute. */
 export type HostChange =
-  | { kind: 'create' | 'modify' | 'attributes' | 'delete'; path: string; folder: boolean }
-  | { kind: 'rename'; from: string; to: string; folder: boolean }
+  | { kind: 'create' | 'modify' | 'attributes' | 'delete'; path: string; type: EntryType }
+  | { kind: 'rename'; from: string; to: string; type: EntryType }
 
 /** Something the user should know about the watching, and what to do about it. */
 export interface HostWarning {

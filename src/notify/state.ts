@@ -1,3 +1,5 @@
+import type { EntryType } from './host-watcher.ts'
+
 /** What tells whether a file was changed: fields of `fs.Stats`, times in milliseconds. */
 export interface Signature {
   ino: number
@@ -16,11 +18,26 @@ export interface State extends Signature {
 const TYPE = 0o170000
 const FOLDER = 0o040000
 const FILE = 0o100000
+const LINK = 0o120000
 
 /** Copies the fields that matter, so that not the whole `fs.Stats` is kept. */
 export function stateOf(stats: State): State {
   const { ino, size, mtimeMs, ctimeMs, mode, birthtimeMs } = stats
   return { ino, size, mtimeMs, ctimeMs, mode, birthtimeMs }
+}
+
+/** What an entry is, by its mode. */
+export function typeOf(state: Signature): EntryType {
+  switch (state.mode & TYPE) {
+    case FOLDER:
+      return 'folder'
+    case FILE:
+      return 'file'
+    case LINK:
+      return 'link'
+    default:
+      return 'other'
+  }
 }
 
 export function isFolder(state: Signature): boolean {

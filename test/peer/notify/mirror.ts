@@ -57,8 +57,8 @@ export class Mirror {
     const name = (at: string, folder: boolean) => path.relative(this.root, at) + (folder ? '/' : '')
     return this.changes.map((change) =>
       change.kind === 'rename'
-        ? `rename ${name(change.from, change.folder)} -> ${name(change.to, change.folder)}`
-        : `${change.kind} ${name(change.path, change.folder)}`,
+        ? `rename ${name(change.from, change.type === 'folder')} -> ${name(change.to, change.type === 'folder')}`
+        : `${change.kind} ${name(change.path, change.type === 'folder')}`,
     )
   }
 
