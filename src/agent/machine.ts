@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { GuestLink } from '../guest/link.ts'
+import type { HostMessage } from '../guest/protocol.ts'
 import { delay } from '../host/delay.ts'
 import { TcolimaError } from '../host/errors.ts'
 import type { InstancePaths } from '../instance/paths.ts'
@@ -13,6 +14,7 @@ import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
 import { Qmp } from '../vm/qmp.ts'
 import { GuestState } from './guest-state.ts'
+import { mountMessages } from './live-mounts.ts'
 import { MountServers } from './mount-servers.ts'
 import { ensureSshPort } from './ssh-port.ts'
 
@@ -38,15 +40,16 @@ export class Machine {
   readonly guest = new GuestState()
   readonly forwards: Forwards
   readonly ssh: SshLink
+  /** Serves the folders of the host. */
+  readonly mounts: MountServers
   readonly #link: GuestLink
-  readonly #mounts: MountServers
 
   private constructor(input: MachineInput, qmp: Qmp, link: GuestLink) {
     const { state, record, log } = input
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
-    this.#mounts = new MountServers(state.config.mounts, state.sockets.mounts, log)
+    this.mounts = new MountServers(state.mounts, state.sockets.mounts, log)
     this.ssh = new SshLink(
       (signal) =>
         SshConnection.connect(
@@ -74,13 +77,14 @@ export class Machine {
       if (rebooted) log('the guest has booted anew')
       // What the guest told before nobody may have heard: it tells all again.
       if (rebooted) link.send({ type: 'sync' })
+      if (message.type === 'hello') for (const each of mountMessages(state, record.user)) link.send(each)
       if (message.type === 'ports') this.forwards.update(message.add, message.remove, message.whole ?? false)
       if (message.type === 'failed') log(`guest: ${message.subject} failed`)
       if (message.type === 'mount') log(`mount ${message.index}: ${message.state} ${message.detail}`.trim())
     })
     qmp.on('event', ({ event, data }) => {
       const mount = /^port-mount(\d+)$/.exec(String(data?.id))
-      if (event === 'VSERPORT_CHANGE' && mount && data?.open === false) this.#mounts.reset(Number(mount[1]))
+      if (event === 'VSERPORT_CHANGE' && mount && data?.open === false) this.mounts.reset(Number(mount[1]))
       if (event !== 'RTC_CHANGE') log(`QEMU: ${event} ${data ? JSON.stringify(data) : ''}`.trim())
     })
   }
@@ -122,6 +126,11 @@ export class Machine {
     return await (await this.ssh.get()).openTcp(host, port)
   }
 
+  /** Tells the guest something. */
+  tell(message: HostMessage): void {
+    this.#link.send(message)
+  }
+
   /** Asks the guest to power itself off; does not wait. */
   powerOff(): void {
     this.#link.send({ type: 'poweroff' })
@@ -131,7 +140,7 @@ export class Machine {
   async close(): Promise<void> {
     this.ssh.close()
     this.#link.close()
-    await Promise.all([this.#mounts.close(), this.forwards.close().catch(() => undefined)])
+    await Promise.all([this.mounts.close(), this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }
 }

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import type { MountSpec } from '../config/mounts.ts'
+import type { ActiveMount } from '../instance/state.ts'
 import { delay } from '../host/delay.ts'
 import { FifoLock } from '../mounts/order.ts'
 import { type SftpSession, serveSftp } from '../mounts/server.ts'
@@ -9,20 +10,36 @@ const pauseMs = 200
 
 /** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
 export class MountServers {
-  readonly #stop = new AbortController()
+  readonly #log: (line: string) => void
+  // One guest is the client of all of them, and folders may overlap.
+  readonly #nameLock = new FifoLock()
   readonly #sessions = new Map<number, SftpSession>()
-  readonly #loops: Promise<void>[]
+  readonly #loops = new Map<number, { stop: AbortController; done: Promise<void> }>()
 
-  /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
-  constructor(mounts: readonly MountSpec[], sockets: readonly string[], log: (line: string) => void) {
-    // One guest is the client of all of them, and folders may overlap.
-    const nameLock = new FifoLock()
-    this.#loops = mounts.map(async (mount, index) => {
-      const socket = sockets[index]
-      if (socket === undefined) return
-      const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
-      await this.#serve(index, mount, socket, nameLock, tell)
-    })
+  /** `sockets` are QEMU's ends of the ports, by the index of a mount; one without is served by something else. */
+  constructor(mounts: readonly ActiveMount[], sockets: readonly string[], log: (line: string) => void) {
+    this.#log = log
+    for (const mount of mounts) {
+      const socket = sockets[mount.index]
+      if (socket !== undefined) this.add(mount, socket)
+    }
+  }
+
+  /** Serves one more. */
+  add(mount: ActiveMount, socket: string): void {
+    const stop = new AbortController()
+    const log = (line: string) => this.#log(`mount ${mount.mountPoint}: ${line}`)
+    const done = this.#serve(mount.index, mount, socket, log, stop.signal)
+    this.#loops.set(mount.index, { stop, done })
+  }
+
+  /** Serves one no more: its files are closed. */
+  async remove(index: number): Promise<void> {
+    const loop = this.#loops.get(index)
+    this.#loops.delete(index)
+    loop?.stop.abort()
+    await this.#sessions.get(index)?.close()
+    await loop?.done
   }
 
   /** The guest's end of a port was closed: its sshfs is gone, and the next one starts with a new session. */
@@ -31,19 +48,16 @@ export class MountServers {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort()
-    await Promise.all([...this.#sessions.values()].map((session) => session.close()))
-    await Promise.all(this.#loops)
+    await Promise.all([...this.#loops.keys()].map((index) => this.remove(index)))
   }
 
   async #serve(
     index: number,
     mount: MountSpec,
     path: string,
-    nameLock: FifoLock,
     log: (line: string) => void,
+    signal: AbortSignal,
   ): Promise<void> {
-    const { signal } = this.#stop
     while (!signal.aborted) {
       const socket = await connected(path)
       // QEMU is gone: the agent notices by itself.
@@ -52,7 +66,8 @@ export class MountServers {
         socket.destroy()
         return
       }
-      const session = serveSftp(socket, { root: mount.location, writable: mount.writable, log, nameLock })
+      const { location: root, writable } = mount
+      const session = serveSftp(socket, { root, writable, log, nameLock: this.#nameLock })
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)
