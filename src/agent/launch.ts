@@ -80,6 +80,7 @@ async function launched(
     accelerator,
     qemu: qemu.id,
     sshPort,
+    mounts: config.mounts.map((mount, index) => ({ ...mount, index })),
     sockets: { ...sockets, mounts: mounts.type === 'sshfs' ? mounts.sockets : [] },
     ready: false,
   }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { GuestLink } from '../guest/link.ts'
+import type { HostMessage } from '../guest/protocol.ts'
 import { delay } from '../host/delay.ts'
 import { TcolimaError } from '../host/errors.ts'
 import type { InstancePaths } from '../instance/paths.ts'
@@ -17,6 +18,7 @@ import type { QemuProcess } from '../vm/process.ts'
 import { Qmp } from '../vm/qmp.ts'
 import { GuestState } from './guest-state.ts'
 import { Notifications } from './notifications.ts'
+import { mountMessages } from './live-mounts.ts'
 import { MountServers } from './mount-servers.ts'
 import { ensureSshPort } from './ssh-port.ts'
 
@@ -42,10 +44,11 @@ export class Machine {
   readonly guest = new GuestState()
   readonly forwards: Forwards
   readonly ssh: SshLink
+  /** Serves the folders of the host. */
+  readonly mounts: MountServers
   readonly #link: GuestLink
   /** What the user should know of and can mend. */
   readonly warnings: HostWarning[] = []
-  readonly #mounts: MountServers
   readonly #notifications: Notifications | undefined
 
   private constructor(input: MachineInput, qmp: Qmp, link: GuestLink) {
@@ -53,7 +56,7 @@ export class Machine {
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
-    const { mounts, mountInotify, mountInotifyIgnore } = state.config
+    const { mountInotify, mountInotifyIgnore } = state.config
     if (mountInotify) {
       this.#notifications = new Notifications({
         ignore: mountInotifyIgnore,
@@ -68,7 +71,7 @@ export class Machine {
     }
     // The guest gives a user's own group the number of the user where that is free.
     const user = { uid: record.user.uid, gid: record.user.uid }
-    this.#mounts = new MountServers(mounts, state.sockets.mounts, {
+    this.mounts = new MountServers(state.mounts, state.sockets.mounts, {
       journal: paths.mountJournal,
       resume: (index) => {
         if (this.guest.mounts.has(index)) link.send({ type: 'resume', index })
@@ -105,13 +108,14 @@ export class Machine {
       if (rebooted) log('the guest has booted anew')
       // What the guest told before nobody may have heard: it tells all again.
       if (rebooted) link.send({ type: 'sync' })
+      if (message.type === 'hello') for (const each of mountMessages(state)) link.send(each)
       if (message.type === 'ports') this.forwards.update(message.add, message.remove, message.whole ?? false)
       if (message.type === 'failed') log(`guest: ${message.subject} failed`)
       if (message.type === 'mount') log(`mount ${message.index}: ${message.state} ${message.detail}`.trim())
     })
     qmp.on('event', ({ event, data }) => {
       const mount = /^port-mount(\d+)$/.exec(String(data?.id))
-      if (event === 'VSERPORT_CHANGE' && mount && data?.open === false) this.#mounts.reset(Number(mount[1]))
+      if (event === 'VSERPORT_CHANGE' && mount && data?.open === false) this.mounts.reset(Number(mount[1]))
       if (event !== 'RTC_CHANGE') log(`QEMU: ${event} ${data ? JSON.stringify(data) : ''}`.trim())
     })
   }
@@ -158,6 +162,11 @@ export class Machine {
     return await (await this.ssh.get()).openTcp(host, port)
   }
 
+  /** Tells the guest something. */
+  tell(message: HostMessage): void {
+    this.#link.send(message)
+  }
+
   /** Asks the guest to power itself off; does not wait. */
   powerOff(): void {
     this.#link.send({ type: 'poweroff' })
@@ -168,7 +177,7 @@ export class Machine {
     this.ssh.close()
     this.#link.close()
     await this.#notifications?.close()
-    await Promise.all([this.#mounts.close(), this.forwards.close().catch(() => undefined)])
+    await Promise.all([this.mounts.close(), this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }
 }

@@ -1,5 +1,6 @@
+import { rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
-import type { MountSpec } from '../config/mounts.ts'
+import type { ActiveMount } from '../instance/state.ts'
 import { delay } from '../host/delay.ts'
 import { FifoLock } from '../mounts/order.ts'
 import type { Owners } from '../mounts/owners.ts'
@@ -26,31 +27,48 @@ export interface MountServersInput {
 
 /** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
 export class MountServers {
-  readonly #stop = new AbortController()
+  // One guest is the client of all of them, and folders may overlap.
+  readonly #nameLock = new FifoLock()
   readonly #sessions = new Map<number, SftpSession>()
-  readonly #loops: Promise<void>[]
-  readonly #owners: Owners
+  readonly #loops = new Map<number, { stop: AbortController; done: Promise<void> }>()
+  readonly #input: MountServersInput
+  readonly #timer: NodeJS.Timeout
 
-  /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
-  constructor(mounts: readonly MountSpec[], sockets: readonly string[], input: MountServersInput) {
-    const { owners } = input
-    this.#owners = owners
-    const timer = setInterval(() => {
+  /** `sockets` are QEMU's ends of the ports, by the index of a mount; one without is served by something else. */
+  constructor(mounts: readonly ActiveMount[], sockets: readonly string[], input: MountServersInput) {
+    this.#input = input
+    this.#timer = setInterval(() => {
       for (const [index, session] of this.#sessions) if (!session.hasClient()) input.resume(index)
     }, lookMs)
-    this.#stop.signal.addEventListener('abort', () => clearInterval(timer))
-    // One guest is the client of all of them, and folders may overlap.
-    const nameLock = new FifoLock()
-    this.#loops = mounts.map(async (mount, index) => {
-      const socket = sockets[index]
-      if (socket === undefined) return
-      const log = (line: string) => input.log(`mount ${mount.mountPoint}: ${line}`)
-      const notifier = input.notifications?.add(index, mount)
-      const notify = notifier && { replays: notifier.replays, observer: notifier.observer }
-      const { location: root, writable } = mount
-      const journal = input.journal(index)
-      await this.#serve(index, socket, { root, writable, journal, log, nameLock, owners, ...notify })
-    })
+    for (const mount of mounts) {
+      const socket = sockets[mount.index]
+      if (socket !== undefined) this.add(mount, socket)
+    }
+  }
+
+  /** Serves one more. */
+  add(mount: ActiveMount, socket: string): void {
+    const { journal, notifications, owners, log } = this.#input
+    const { index, location: root, writable } = mount
+    const stop = new AbortController()
+    const notifier = notifications?.add(index, mount)
+    const options: ShareOptions = {
+      root,
+      writable,
+      journal: journal(index),
+      nameLock: this.#nameLock,
+      owners,
+      log: (line) => log(`mount ${mount.mountPoint}: ${line}`),
+      ...(notifier && { replays: notifier.replays, observer: notifier.observer }),
+    }
+    this.#loops.set(index, { stop, done: this.#serve(index, socket, options, stop.signal) })
+  }
+
+  /** Serves one no more: its files are closed. */
+  async remove(index: number): Promise<void> {
+    await this.#end(index)
+    await this.#input.notifications?.remove(index)
+    await rm(this.#input.journal(index), { force: true })
   }
 
   /** The guest's end of a port was closed: its sshfs is gone, and the next one starts with a new session. */
@@ -59,14 +77,20 @@ export class MountServers {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort()
-    await Promise.all([...this.#sessions.values()].map((session) => session.close()))
-    await Promise.all(this.#loops)
-    this.#owners.close()
+    clearInterval(this.#timer)
+    await Promise.all([...this.#loops.keys()].map((index) => this.#end(index)))
+    this.#input.owners.close()
   }
 
-  async #serve(index: number, path: string, options: ShareOptions): Promise<void> {
-    const { signal } = this.#stop
+  async #end(index: number): Promise<void> {
+    const loop = this.#loops.get(index)
+    this.#loops.delete(index)
+    loop?.stop.abort()
+    await this.#sessions.get(index)?.close()
+    await loop?.done
+  }
+
+  async #serve(index: number, path: string, options: ShareOptions, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const socket = await connected(path)
       // QEMU is gone: the agent notices by itself.

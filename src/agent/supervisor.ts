@@ -1,3 +1,4 @@
+import type { MountSpec } from '../config/mounts.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { isAlive, terminate, waitForEnd } from '../host/processes.ts'
 import { type ProgressEvent, type Report, runStep } from '../host/progress.ts'
@@ -5,14 +6,16 @@ import { lastLines } from '../host/text.ts'
 import { homePaths } from '../instance/paths.ts'
 import { type InstanceRecord, readRecord } from '../instance/record.ts'
 import { type InstanceState, readState, writeState } from '../instance/state.ts'
+import { FifoLock } from '../mounts/order.ts'
 import { engineNamed } from '../runtime/engines.ts'
 import { userKey } from '../ssh/keys.ts'
 import { endDaemons } from '../vm/daemons.ts'
 import { adoptQemu, type QemuProcess } from '../vm/process.ts'
-import type { AgentStatus, StartParams, StartResult } from './api.ts'
+import type { AddMountParams, AgentStatus, RemoveMountParams, StartParams, StartResult } from './api.ts'
 import type { AgentContext } from './context.ts'
 import { type HostSockets, openHostSockets } from './host-sockets.ts'
 import { launch, writeSshFiles } from './launch.ts'
+import { addMount, type LiveMounts, removeMount } from './live-mounts.ts'
 import { Machine } from './machine.ts'
 import { prepare } from './prepare.ts'
 import { refuseOtherSettings } from './settings.ts'
@@ -49,6 +52,8 @@ export class Supervisor {
   #running: Running | undefined
   #starting: Starting | undefined
   #stopping: Promise<void> | undefined
+  // One after the other: each decides by what is mounted.
+  readonly #mounting = new FifoLock()
 
   constructor(context: AgentContext, onIdle: () => void) {
     this.#context = context
@@ -114,7 +119,7 @@ export class Supervisor {
     const running = this.#running
     return {
       phase: this.#phase(),
-      mounts: (running?.state.config.mounts ?? []).map((mount, index) => ({
+      mounts: (running?.state.mounts ?? []).map(({ index, ...mount }) => ({
         ...mount,
         watched: running?.machine.isWatched(index) ?? false,
         ...(running?.machine.guest.mounts.get(index) ?? { state: 'waiting', detail: '' }),
@@ -131,11 +136,34 @@ export class Supervisor {
     return this.#running
   }
 
+  /** Mounts one more folder into the running guest. Throws like `addMount`, and `not-running`. */
+  async addMount(params: AddMountParams, signal: AbortSignal): Promise<MountSpec> {
+    return await this.#mounting.run(false, () =>
+      addMount(this.#liveMounts(signal), params.mount, params.save),
+    )
+  }
+
+  /** Takes a folder away from the running guest. Throws like `removeMount`, and `not-running`. */
+  async removeMount(params: RemoveMountParams, signal: AbortSignal): Promise<MountSpec> {
+    const { mountPoint, force, save } = params
+    return await this.#mounting.run(false, () =>
+      removeMount(this.#liveMounts(signal), mountPoint, { force, save }),
+    )
+  }
+
   /** Lets go of everything without ending QEMU. */
   async release(): Promise<void> {
     this.#stop.abort()
     await this.#running?.sockets.close()
     await this.#running?.machine.close()
+  }
+
+  #liveMounts(signal: AbortSignal): LiveMounts {
+    this.machine()
+    const running = this.#running
+    if (!running?.state.ready)
+      throw new TcolimaError('busy', `${this.#context.paths.profile} is still starting`)
+    return { ...running, context: this.#context, signal }
   }
 
   /** Through a call: the compiler takes it for unset after `#open` in the same function. */

@@ -87,6 +87,24 @@ export const commands: Command[] = [
     load: () => import('./commands/list.ts'),
   },
   {
+    name: 'mount',
+    group: 'Machine',
+    summary: 'list the mounts, add or remove one while the machine runs',
+    args: '<action> [path]',
+    flags: [
+      { flags: '--save', summary: 'write it into tcolima.yaml too; enough when the machine is stopped' },
+      force('remove: also when something in the guest uses it'),
+      json,
+    ],
+    examples: [
+      'tcolima mount list',
+      'tcolima mount add ~/src:w --save',
+      'tcolima mount add /data:/mnt/data -p work',
+      'tcolima mount remove /mnt/data -p work',
+    ],
+    load: () => import('./commands/mount.ts'),
+  },
+  {
     name: 'ssh',
     group: 'Use',
     summary: 'a shell or a command in the guest, in the current folder',

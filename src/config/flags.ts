@@ -9,7 +9,7 @@ import {
   checkRuntime,
 } from './choices.ts'
 import { checkCpus, checkDisk, checkMemory } from './limits.ts'
-import { clashingMount, type MountEntry, type MountSpec, type PathBase, parseMountFlag } from './mounts.ts'
+import { asEntry, clashingMount, type MountEntry, type PathBase, parseMountFlag } from './mounts.ts'
 import { plainNumber } from './units.ts'
 
 /** The settings of the command line as text, as the user typed them. */
@@ -109,10 +109,6 @@ function mountChanges(texts: readonly string[], base: PathBase): MountEntry[] | 
   const clash = folders[clashingMount(folders)]
   if (clash) throw new TcolimaError('usage', `--mount: ${clash.mountPoint} is the target of two mounts`)
   return folders.map(asEntry)
-}
-
-function asEntry({ location, mountPoint, writable }: MountSpec): MountEntry {
-  return mountPoint === location ? { location, writable } : { location, mountPoint, writable }
 }
 
 function withoutUndefined<T extends object>(record: T): T {

@@ -8,7 +8,7 @@ import { byFd, hostMode, settle } from './modes.ts'
 import { MODE_BITS } from './owners.ts'
 import { Fx, Fxf, MAX_READ } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf, cleanPath } from './share-path.ts'
+import { bytesOf } from './share-path.ts'
 import { failure } from './status.ts'
 
 // NOFOLLOW: a link as the last name would leave the share. NONBLOCK: opening a FIFO must not wait for its other end.

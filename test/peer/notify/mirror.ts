@@ -131,7 +131,8 @@ export class Mirror {
       }
       return
     }
-    const { kind, path: at, folder } = change
+    const { kind, path: at } = change
+    const folder = change.type === 'folder'
     if (at !== this.root && path.dirname(at) !== this.root && !this.tree.has(path.dirname(at))) {
       this.faults.push(`${kind} ${at}, whose folder is not there`)
     }

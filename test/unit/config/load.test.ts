@@ -119,6 +119,7 @@ describe('what is wrong is told with file, line and column', () => {
     ['mountInotifyIgnore: dist', '1:21: mountInotifyIgnore must be a list of names, not "dist"'],
     ['autoActivate: yes', '1:15: autoActivate must be true or false, not "yes"'],
     ['docker: [a]', '1:9: docker must be a map: the keys of daemon.json, not ["a"]'],
+    ['mountType: nfs', '1:12: mountType must be sshfs, 9p or virtiofs, not "nfs"'],
     ['runtime: podman', '1:10: runtime must be docker: this version offers no other runtime, not "podman"'],
     ['mounts:\n  - /a', '2:5: mounts[0] must be a map with the key location, not "/a"'],
     ['mounts:\n  - writable: true', '2:5: mounts[0].location is missing'],
@@ -188,6 +189,21 @@ env: {A: b}
     expect(parse(text).warnings).toEqual([
       'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, network.dns, network.addres, kubernetes.enabled, provision, env',
     ])
+  })
+
+  test('a mount type that was chosen for another hypervisor is among them; a flag still counts', () => {
+    const text = 'vmType: vz\nmountType: virtiofs\n'
+    const { config, warnings } = parse(text)
+    expect([config.mountType, warnings[0]]).toEqual(['sshfs', expect.stringContaining('vmType, mountType')])
+    expect(parse(text, { mountType: '9p' }).config.mountType).toBe('9p')
+    for (const own of [
+      'mountType: virtiofs',
+      'vmType: qemu\nmountType: virtiofs',
+      'vmType: ""\nmountType: virtiofs',
+    ]) {
+      expect(parse(own)).toEqual({ config: { ...fallback, mountType: 'virtiofs' }, warnings: [] })
+    }
+    expect(parse('mountType: ""').config.mountType).toBe('sshfs')
   })
 
   test('mounts without a value means none, with a warning', () => {
