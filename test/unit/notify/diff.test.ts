@@ -16,7 +16,12 @@ const file = (ino: number, more: Partial<State> = {}): State => ({
 const folder = (ino: number, more: Partial<State> = {}) => file(ino, { mode: 0o040755, ...more })
 
 /** A look whose events came at `first`, and one more for each further event. */
-const look = (path: string, before: Look['before'], after: State | undefined, more: Partial<Look> = {}): Look => {
+const look = (
+  path: string,
+  before: Look['before'],
+  after: State | undefined,
+  more: Partial<Look> = {},
+): Look => {
   const first = more.first ?? 0
   return { path, before, after, first, last: first, changes: 0, named: true, ...more }
 }
@@ -61,11 +66,23 @@ describe('which files are the same', () => {
   test.each<[string, State, State, string[]]>([
     ['the same number and birth', file(1), file(1), ['rename /a /b']],
     ['the number given to a new file', file(1), file(1, { birthtimeMs: 77 }), ['delete /a', 'create /b']],
-    ['no births: the same content', file(1, { birthtimeMs: 0 }), file(1, { birthtimeMs: 0, ctimeMs: 9 }), ['rename /a /b']],
-    ['no births: another content', file(1, { birthtimeMs: 0 }), file(1, { birthtimeMs: 0, mtimeMs: 9 }), ['delete /a', 'create /b']],
+    [
+      'no births: the same content',
+      file(1, { birthtimeMs: 0 }),
+      file(1, { birthtimeMs: 0, ctimeMs: 9 }),
+      ['rename /a /b'],
+    ],
+    [
+      'no births: another content',
+      file(1, { birthtimeMs: 0 }),
+      file(1, { birthtimeMs: 0, mtimeMs: 9 }),
+      ['delete /a', 'create /b'],
+    ],
     ['another type', file(1), folder(1), ['delete /a', 'create /b']],
   ])('%s', (_, before, after, expected) => {
-    expect(told([look('/a', before, undefined), look('/b', undefined, after, { first: 1 })])).toEqual(expected)
+    expect(told([look('/a', before, undefined), look('/b', undefined, after, { first: 1 })])).toEqual(
+      expected,
+    )
   })
 })
 
@@ -88,7 +105,7 @@ describe('the order', () => {
       look('/c', file(3), file(2), { first: 2 }),
       look('/d', undefined, file(3), { first: 3 }),
     ]
-    for (const order of [looks, [...looks].reverse()]) {
+    for (const order of [looks, looks.toReversed()]) {
       expect(told(order)).toEqual(['rename /c /d', 'rename /b /c', 'rename /a /b'])
     }
   })
