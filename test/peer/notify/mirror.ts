@@ -136,7 +136,8 @@ export class Mirror {
   private replay(change: HostChange): void {
     if (change.kind === 'rename') {
       if (!this.tree.has(change.from)) this.faults.push(`rename from ${change.from}, which is not there`)
-      for (const [at, folder] of this.tree) {
+      if (change.to.startsWith(`${change.from}/`)) this.faults.push(`rename ${change.from} into itself`)
+      for (const [at, folder] of [...this.tree]) {
         if (at !== change.from && !at.startsWith(`${change.from}/`)) continue
         this.tree.delete(at)
         this.tree.set(change.to + at.slice(change.from.length), folder)

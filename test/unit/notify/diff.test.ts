@@ -115,6 +115,11 @@ describe('the order', () => {
     expect(told(ring)).toEqual(['modify /a', 'modify /b', 'modify /c'])
   })
 
+  test('a folder cannot be renamed into itself: one came to its name, and it into that one', () => {
+    const looks = [look('/d', folder(1), folder(2)), look('/d/s', undefined, folder(1), { first: 3 })]
+    expect(told(looks)).toEqual(['delete /d', 'create /d', 'create /d/s'])
+  })
+
   test('a folder comes before what comes into it', () => {
     const looks = [
       look('/n/f', undefined, file(1), { first: 0 }),
