@@ -37,7 +37,7 @@ const RECENT_MS = 1000
 
 /**
  * Finds the renames among `looks`: an entry that left one path and came to another. Names that were exchanged are left
- * out, for they cannot be told as renames one after the other.
+ * out, for they cannot be told as renames one after the other; so is a folder that came into one that took its name.
  */
 export function findMoves<L extends Look>(looks: readonly L[]): Move<L>[] {
   const left = new Map<number, L[]>()
@@ -49,7 +49,8 @@ export function findMoves<L extends Look>(looks: readonly L[]): Move<L>[] {
     const { after } = to
     if (!after || stayed(to) || (to.before === 'unknown' && !to.named)) continue
     const candidates = left.get(after.ino)
-    const at = candidates?.findIndex((from) => from !== to && known(from) && isSame(from.before, after)) ?? -1
+    const fits = (from: L) => known(from) && isSame(from.before, after) && !isWithin(to.path, from.path)
+    const at = candidates?.findIndex(fits) ?? -1
     if (candidates && at >= 0) moves.push(...candidates.splice(at, 1).map((from) => ({ from, to })))
   }
   return withoutCircles(moves)
@@ -162,6 +163,11 @@ function withoutCircles<L extends Look>(moves: readonly Move<L>[]): Move<L>[] {
     while (next && next !== from) next = wentTo.get(next)
     return next === undefined
   })
+}
+
+/** Whether a path is `folder` or below it. */
+export function isWithin(at: string, folder: string): boolean {
+  return at === folder || at.startsWith(path.join(folder, path.sep))
 }
 
 function known<L extends Look>(look: L): look is L & { before: State } {

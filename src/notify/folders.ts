@@ -1,6 +1,6 @@
 import type { FSWatcher } from 'node:fs'
 import path from 'node:path'
-import type { Look, Move } from './diff.ts'
+import { isWithin, type Look, type Move } from './diff.ts'
 import { isFolder, isSame, type State } from './state.ts'
 
 /** The name under which a folder's marks hold the folder itself. */
@@ -217,10 +217,6 @@ function withLost(looks: readonly Entry[], doomed: readonly Doomed[]): Entry[] {
   const byPath = new Map(all.map((look) => [look.path, look]))
   for (const look of all) look.cause = byPath.get(path.dirname(look.path)) ?? look.cause
   return [...kept, ...all]
-}
-
-function isWithin(at: string, folder: string): boolean {
-  return at === folder || at.startsWith(path.join(folder, path.sep))
 }
 
 /** Gives the nearest of `at` and the folders above it that is a key of `map`. */

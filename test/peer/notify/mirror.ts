@@ -62,6 +62,13 @@ export class Mirror {
     )
   }
 
+  /** The folders, or else everything but folders, of the tree that the changes made. */
+  paths(folders: boolean): string[] {
+    return [...this.tree]
+      .filter(([, folder]) => folder === folders)
+      .map(([at]) => path.relative(this.root, at))
+  }
+
   /** Waits until `holds`, which is asked after every batch. */
   async until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
     const end = performance.now() + LIMIT_MS
@@ -94,8 +101,14 @@ export class Mirror {
     this.changes.splice(0, this.changes.length, ...rest)
   }
 
-  /** Waits until the tree that the changes made is the one on disk, then checks that no change was impossible. */
+  /** Waits for `sameTree`, then checks that no change was impossible. */
   async matches(): Promise<void> {
+    await this.sameTree()
+    if (this.faults.length > 0) throw new Error(`cannot be replayed: ${this.faults.slice(0, 20).join(', ')}`)
+  }
+
+  /** Waits until the tree that the changes made is the one on disk. */
+  async sameTree(): Promise<void> {
     let differing: string[] = []
     const same = async () => {
       const disk = await treeOf(this.root)
@@ -105,7 +118,6 @@ export class Mirror {
     await this.until(same, 'the same tree as on disk').catch((error: Error) => {
       throw new Error(`${error.message}; differing: ${differing.slice(0, 20).join(', ')}`)
     })
-    if (this.faults.length > 0) throw new Error(`cannot be replayed: ${this.faults.slice(0, 20).join(', ')}`)
   }
 
   private async lookInto(folder: string): Promise<void> {
@@ -124,11 +136,15 @@ export class Mirror {
   private replay(change: HostChange): void {
     if (change.kind === 'rename') {
       if (!this.tree.has(change.from)) this.faults.push(`rename from ${change.from}, which is not there`)
-      for (const [at, folder] of this.tree) {
+      if (change.to.startsWith(`${change.from}/`)) this.faults.push(`rename ${change.from} into itself`)
+      for (const [at, folder] of [...this.tree]) {
         if (at !== change.from && !at.startsWith(`${change.from}/`)) continue
         this.tree.delete(at)
         this.tree.set(change.to + at.slice(change.from.length), folder)
       }
+      this.tree.set(change.to, change.folder)
+      // It may have been renamed before it could be looked into.
+      if (change.folder) void this.lookInto(change.to)
       return
     }
     const { kind, path: at } = change
