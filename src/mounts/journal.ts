@@ -67,6 +67,8 @@ export class Journal {
 
   /** Makes a change so that after a kill at any point it is known whether it was made, or may have been. */
   async change<T>(change: Change, make: () => Promise<T>): Promise<T> {
+    // One that an earlier server began: should it fail now, it may still have been made then.
+    const doubtful = this.state.pending?.id === change.id
     this.append({ is: 'begin', ...change })
     let ok = false
     try {
@@ -74,7 +76,7 @@ export class Journal {
       ok = true
       return result
     } finally {
-      this.append({ is: 'end', id: change.id, ok })
+      if (ok || !doubtful) this.append({ is: 'end', id: change.id, ok })
     }
   }
 
