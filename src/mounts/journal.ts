@@ -39,9 +39,9 @@ export class Journal {
     this.rewrite()
   }
 
-  /** A new client: nothing of before counts. */
-  clear(): void {
-    applyEntry(this.state, { is: 'session', tag: newTag(), next: 0 })
+  /** A new client, with the relay's INIT or a plain one: nothing of before counts. */
+  clear(relay: boolean): void {
+    applyEntry(this.state, { is: 'session', tag: newTag(), next: 0, relay })
     this.rewrite()
   }
 

@@ -88,7 +88,7 @@ it('open files go on when the guest could not see that the agent was away', asyn
   const lines = linesOf('gap')
   expect(lines).toEqual(numbers(lines.length))
   expect(readFileSync(at('gap-errors'), 'utf8')).toBe('')
-  await guest('pkill perl -f gap')
+  await guest("pkill -f '^perl -e'")
 })
 
 it.each(['sshfs', 'mount-relay'])('a killed %s is mounted anew, once', async (program) => {
@@ -102,8 +102,8 @@ it.each(['sshfs', 'mount-relay'])('a killed %s is mounted anew, once', async (pr
 
 it('a killed guest script leaves the mount and its open files alone', async () => {
   const seen =
-    await guest(`cd ${folder}; exec 3>open; before=$(pgrep sshfs); sudo pkill -9 -f lib/tcolima/guest
-    sleep 2; echo kept >&3; pgrep -f lib/tcolima/guest >/dev/null && [ "$before" = "$(pgrep sshfs)" ] && cat open`)
+    await guest(`cd ${folder}; exec 3>open; before=$(pgrep sshfs); sudo pkill -9 -f '^/usr/bin/perl /usr/lib/tcolima/guest'
+    sleep 2; echo kept >&3; pgrep -f '^/usr/bin/perl /usr/lib/tcolima/guest' >/dev/null && [ "$before" = "$(pgrep sshfs)" ] && cat open`)
   expect([seen.stdout, seen.stderr]).toEqual(['kept', ''])
 })
 

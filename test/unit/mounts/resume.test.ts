@@ -35,6 +35,18 @@ test('a session with a journal passes over everything until an INIT, in chunks o
   }
 })
 
+test('bytes of a file that look like a plain INIT are passed over for the relay', async () => {
+  const survivor = await Survivor.start()
+  const { root, journal } = survivor
+  const { handle = '' } = await survivor.send(survivor.open('/f', CREATE))
+  await survivor.session.close()
+  const { session, client, stream } = connect({ root, writable: true, journal })
+  stream.write(Buffer.concat([Buffer.alloc(99, 1), packet(Fxp.INIT, 3), Buffer.alloc(99, 1)]))
+  await client.init(relayInit(Buffer.alloc(16, 2), true, 0))
+  expect((await client.write(handle, 0, 'x')).status).toBe(Fx.OK)
+  await session.close()
+})
+
 test('open files go on under their names, wherever a rename took them', async () => {
   const survivor = await Survivor.start()
   await survivor.send(survivor.one(Fxp.MKDIR, '/d'))
