@@ -15,13 +15,13 @@ const run = (folder: string, script: string) => output('bash', ['-euc', `cd '${f
 
 test('what a program does on the mount is whole after many kills of the server', async () => {
   const { mount, root, top } = mounted
-  await output('bash', ['-euc', `mkdir '${top}/want'; head -c 24M /dev/urandom > '${top}/want/big'`])
+  await output('bash', ['-euc', `mkdir '${top}/want'; head -c 16M /dev/urandom > '${top}/want/big'`])
   // A long copy; lines added to an open file, and to one opened for each; git's way of making files: exclusive, read-only,
   // renamed when whole; links; folders made, listed and removed.
   const work = `
     exec 7>>log
     cp ../want/big big & copy=$!
-    for i in $(seq 100); do
+    for i in $(seq 60); do
       echo "line $i" >&7
       echo "line $i" >> lines
       mkdir "d$i"
@@ -38,7 +38,7 @@ test('what a program does on the mount is whole after many kills of the server',
     wait $copy`
   await run(`${top}/want`, work.replaceAll('../want/big', '/dev/null'))
   await fs.rm(`${top}/want/big`)
-  await output('bash', ['-euc', `head -c 24M /dev/urandom > '${top}/want/big'`])
+  await output('bash', ['-euc', `head -c 16M /dev/urandom > '${top}/want/big'`])
 
   const state = { working: true }
   const worked = run(mount, work).finally(() => {
@@ -58,8 +58,8 @@ test('what a program does on the mount is whole after many kills of the server',
   // A server that comes now has nothing to open: all was closed.
   await mounted.killServer()
   await mounted.startServer()
-  expect(await run(mount, 'cat object100')).toBe('object 100\n')
-  expect(await fs.readFile(path.join(top, 'journal'), 'utf8')).not.toContain('"object99"')
+  expect(await run(mount, 'cat object60')).toBe('object 60\n')
+  expect(await fs.readFile(path.join(top, 'journal'), 'utf8')).not.toContain('"object59"')
 }, 120_000)
 
 test('a file stays open while the server is away, also one that was renamed meanwhile', async () => {
