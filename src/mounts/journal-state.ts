@@ -23,7 +23,7 @@ export interface Change {
 
 /** One line of a journal. `begin` comes before a change is made, all others before their reply is sent. */
 export type JournalEntry =
-  | { is: 'session'; tag: string; next: number }
+  | { is: 'session'; tag: string; next: number; relay: boolean }
   | { is: 'open'; name: string; record: HandleRecord }
   | { is: 'list'; name: string; id: number; names: string[] }
   | { is: 'close'; name: string }
@@ -35,6 +35,8 @@ export interface JournalState {
   /** First half of all handle names of the client's session; the second half counts up from 0 to below `next`. */
   tag: string
   next: number
+  /** The client's INIT was the relay's. */
+  relay: boolean
   handles: Map<string, HandleRecord>
   /** Names of a folder given so far, by handle and READDIR request. */
   lists: Map<string, Map<number, string[]>>
@@ -48,15 +50,15 @@ export interface JournalState {
 const KEPT_DONE = 8192
 
 /** The state before the first entry. */
-export function emptyState(tag: string): JournalState {
-  return { tag, next: 0, handles: new Map(), lists: new Map(), done: new Set(), pending: undefined }
+export function emptyState(tag: string, relay = false): JournalState {
+  return { tag, next: 0, relay, handles: new Map(), lists: new Map(), done: new Set(), pending: undefined }
 }
 
 /** Takes one more entry into the state. */
 export function applyEntry(state: JournalState, entry: JournalEntry): void {
   switch (entry.is) {
     case 'session':
-      Object.assign(state, emptyState(entry.tag), { next: entry.next })
+      Object.assign(state, emptyState(entry.tag, entry.relay), { next: entry.next })
       break
     case 'open':
       state.handles.set(entry.name, entry.record)
@@ -89,7 +91,8 @@ export function doubtPending(state: JournalState): void {
 
 /** The shortest list of entries that gives the state. */
 export function entriesOf(state: JournalState): JournalEntry[] {
-  const entries: JournalEntry[] = [{ is: 'session', tag: state.tag, next: state.next }]
+  const { tag, next, relay } = state
+  const entries: JournalEntry[] = [{ is: 'session', tag, next, relay }]
   for (const [name, record] of state.handles) entries.push({ is: 'open', name, record })
   for (const [name, lists] of state.lists)
     for (const [id, names] of lists) entries.push({ is: 'list', name, id, names })

@@ -39,9 +39,9 @@ export class Journal {
     this.rewrite()
   }
 
-  /** A new client: nothing of before counts. */
-  clear(): void {
-    applyEntry(this.state, { is: 'session', tag: newTag(), next: 0 })
+  /** A new client, with the relay's INIT or a plain one: nothing of before counts. */
+  clear(relay: boolean): void {
+    applyEntry(this.state, { is: 'session', tag: newTag(), next: 0, relay })
     this.rewrite()
   }
 
@@ -67,6 +67,8 @@ export class Journal {
 
   /** Makes a change so that after a kill at any point it is known whether it was made, or may have been. */
   async change<T>(change: Change, make: () => Promise<T>): Promise<T> {
+    // One that an earlier server began: should it fail now, it may still have been made then.
+    const doubtful = this.state.pending?.id === change.id
     this.append({ is: 'begin', ...change })
     let ok = false
     try {
@@ -74,7 +76,7 @@ export class Journal {
       ok = true
       return result
     } finally {
-      this.append({ is: 'end', id: change.id, ok })
+      if (ok || !doubtful) this.append({ is: 'end', id: change.id, ok })
     }
   }
 

@@ -17,6 +17,7 @@ export class PacketReader {
   /** A packet that began in an earlier chunk: its place, and how much of it is there. */
   private partial: { bytes: Buffer; filled: number } | undefined
   private hunting = false
+  private relayOnly = false
 
   /** Takes the next chunk; to be called only after `next` said `more`. */
   push(chunk: Buffer): void {
@@ -43,9 +44,11 @@ export class PacketReader {
 
   /**
    * Forgets everything, and passes over all bytes until a SSH_FXP_INIT: what a client that died left half sent must
-   * not be taken for the start of the next one's.
+   * not be taken for the start of the next one's. `relayOnly`: until the relay's, since the few bytes of a plain one
+   * may be in a file's data.
    */
-  hunt(): void {
+  hunt(relayOnly: boolean): void {
+    this.relayOnly = relayOnly
     this.rest = Buffer.alloc(0)
     this.partial = undefined
     this.hunting = true
@@ -61,7 +64,8 @@ export class PacketReader {
   }
 
   private findInit(): boolean {
-    const places = [this.rest.indexOf(PLAIN_INIT), this.rest.indexOf(RELAY_INIT)].filter((at) => at >= 0)
+    const starts = this.relayOnly ? [RELAY_INIT] : [PLAIN_INIT, RELAY_INIT]
+    const places = starts.map((start) => this.rest.indexOf(start)).filter((at) => at >= 0)
     const found = places.length > 0
     // Its start may be at the very end of this chunk.
     const at = found ? Math.min(...places) : Math.max(0, this.rest.length - RELAY_INIT.length + 1)

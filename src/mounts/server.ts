@@ -129,7 +129,7 @@ class Session {
     }
     this.sender = new Sender(stream, () => this.pump())
     this.replies = this.newReplies()
-    if (options.journal !== undefined) this.packets.hunt()
+    if (options.journal !== undefined) this.packets.hunt(journal.state.relay)
     this.listen()
   }
 
@@ -139,10 +139,10 @@ class Session {
 
   reset(): void {
     if (this.finished) return
-    this.packets.hunt()
+    this.packets.hunt(this.share.journal.state.relay)
     this.initialised = false
     this.dropReplies()
-    if (this.options.journal === undefined) void this.forgetHandles()
+    if (this.options.journal === undefined) void this.forgetHandles(false)
     this.pump()
   }
 
@@ -221,7 +221,7 @@ class Session {
     this.initialised = true
     this.resends = goesOn ? resume.resends : 0
     this.dropReplies()
-    void (goesOn ? this.reopenHandles() : this.forgetHandles())
+    void (goesOn ? this.reopenHandles() : this.forgetHandles(resume !== undefined))
     this.replies.place()(versionReply(resume?.nonce))
   }
 
@@ -254,10 +254,10 @@ class Session {
     this.sender.drop()
   }
 
-  private forgetHandles(): Promise<void> {
+  private forgetHandles(relay: boolean): Promise<void> {
     return this.order.run(false, async () => {
       await this.share.handles.closeAll()
-      this.share.journal.clear()
+      this.share.journal.clear(relay)
     })
   }
 
