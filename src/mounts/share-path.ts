@@ -1,6 +1,6 @@
 import { promises as fs } from 'node:fs'
+import { isWithin, leadsOut } from './links.ts'
 import { denied, failure, StatusError } from './status.ts'
-import { Fx } from './protocol.ts'
 
 /**
  * Takes a path as the client sent it (a byte string; the share is `/`); gives its names below the share. `..` stops at
@@ -87,10 +87,14 @@ export class SharePaths {
 
   private async inside(names: string[]): Promise<string> {
     const root = await this.realRoot()
-    const place = await realPath(names.length === 0 ? root : join(root, names.join('/')))
-    const below = root === '/' || place === root || place.startsWith(`${root}/`)
-    if (!below) throw new StatusError(Fx.PERMISSION_DENIED, 'outside of the share')
-    return place
+    const wanted = names.length === 0 ? root : join(root, names.join('/'))
+    const found = await realPath(wanted).catch((error: unknown) => error)
+    if (found === wanted) return wanted // no link on the way
+    // Before any error is told: it would tell what there is outside.
+    if (await leadsOut(root, wanted)) throw denied('outside of the share')
+    if (typeof found !== 'string') throw found
+    if (!isWithin(found, root)) throw denied('outside of the share')
+    return found
   }
 }
 
