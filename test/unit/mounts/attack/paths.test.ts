@@ -1,9 +1,9 @@
 import path from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { Fx, Fxp } from '../../../../src/mounts/protocol.ts'
 import type { Reply } from '../client.ts'
 import { type Aim, pathAims } from './requests.ts'
-import { type Attacker, World } from './world.ts'
+import { World } from './world.ts'
 
 // Every request, in every role of a path, against every form of a path that could lead out of the share.
 
@@ -137,7 +137,6 @@ type Judge = (reply: Reply, aim: Aim, path: string) => void
 function group(title: string, forms: Form[], judge: Judge): void {
   test.each(forms)(`${title}: %s`, async (_name, of) => {
     const world = new World()
-    onTestFinished(() => world.end())
     for (const writable of [true, false]) {
       const attacker = await world.attack(writable)
       const at = of(world, writable ? 'readonly' : 'share')

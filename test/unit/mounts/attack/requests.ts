@@ -1,4 +1,5 @@
 import { writeAttrs } from '../../../../src/mounts/codec-attrs.ts'
+import { packet } from '../client.ts'
 import type { ByteWriter } from '../../../../src/mounts/codec-writer.ts'
 import { Fxf, Fxp } from '../../../../src/mounts/protocol.ts'
 
@@ -12,6 +13,11 @@ export interface Aim {
   entry: boolean
   /** Writes the fields behind the request's id. */
   fill: (writer: ByteWriter, aim: string) => void
+}
+
+/** The whole packet of a request. */
+export function packetOf(aim: Aim, id: number, target: string): Buffer {
+  return packet(aim.type, id, (writer) => aim.fill(writer, target))
 }
 
 type Fill = Aim['fill']

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import type { Duplex } from 'node:stream'
-import { expect } from 'vitest'
+import { afterAll, expect, onTestFinished } from 'vitest'
 import { FifoLock } from '../../../../src/mounts/order.ts'
 import { Fxp } from '../../../../src/mounts/protocol.ts'
 import type { SftpSession } from '../../../../src/mounts/server.ts'
@@ -16,6 +16,12 @@ const MARK = 'Zebra7'
 const SECRET = `the content ${MARK}`.padEnd(7919, '.')
 const SECRET_TIME = 1_234_567_891
 const OLD_TIME = 1_111_111_111
+
+// Made once: a process for each world would take most of the tests' time. The writable share has one of its own.
+const fifoFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'tcolima-fifos-'))
+const fifos = [`${fifoFolder}/a`, `${fifoFolder}/b`] as const
+execFileSync('mkfifo', fifos)
+afterAll(() => fs.rmSync(fifoFolder, { recursive: true }))
 
 /** One attacker: a session over one of the shares, and all bytes it ever got. */
 export interface Attacker {
@@ -37,7 +43,8 @@ export class World {
   readonly outside = path.join(this.top, 'outside')
   private readonly secrets = [this.outside, path.join(this.top, 'share-sibling')]
   readonly lines: string[] = []
-  private readonly nameLock = new FifoLock()
+  /** What all sessions of one guest share. */
+  readonly nameLock = new FifoLock()
   private readonly attackers: Attacker[] = []
   private readonly sockets: Server[]
   private readonly attributes: string
@@ -46,10 +53,7 @@ export class World {
   constructor() {
     const folders = [this.share, this.readonly, this.outside]
     for (const folder of folders) fs.mkdirSync(folder)
-    execFileSync(
-      'mkfifo',
-      folders.map((folder) => `${folder}/fifo`),
-    )
+    for (const folder of folders) fs.linkSync(folder === this.share ? fifos[0] : fifos[1], `${folder}/fifo`)
     this.sockets = folders.map((folder) => createServer().listen(`${folder}/socket`))
     for (const secrets of this.secrets) fillSecrets(secrets)
     for (const root of [this.share, this.readonly]) this.fillShare(root)
@@ -57,6 +61,7 @@ export class World {
     for (const secrets of this.secrets) setTimes(secrets, SECRET_TIME)
     this.attributes = attributesBelow(this.top, this.share)
     this.contents = contentsBelow(this.top, this.share)
+    onTestFinished(() => this.end())
   }
 
   /** Makes the writable share as it was at first, whatever an attack did to it. */
@@ -66,21 +71,19 @@ export class World {
     this.fillShare(this.share)
   }
 
-  /** A new session, after SSH_FXP_INIT. */
-  async attack(writable = true): Promise<Attacker> {
-    const attacker = this.connect(writable)
+  /** A new session after SSH_FXP_INIT, over the writable share, the read-only one, or a folder of the former. */
+  async attack(writable = true, folder = ''): Promise<Attacker> {
+    const attacker = this.connect(writable, folder)
     await attacker.client.init()
     return attacker
   }
 
   /** A new session, before SSH_FXP_INIT. */
-  connect(writable = true): Attacker {
+  connect(writable = true, folder = ''): Attacker {
     const { nameLock, lines } = this
-    const root = writable ? this.share : this.readonly
-    const attacker: Attacker = {
-      ...connect({ root, writable, nameLock, log: (line) => lines.push(line) }),
-      heard: [],
-    }
+    const root = path.join(writable ? this.share : this.readonly, folder)
+    const log = (line: string) => lines.push(line)
+    const attacker: Attacker = { ...connect({ root, writable, nameLock, log }), heard: [] }
     attacker.stream.on('data', (chunk: Buffer) => attacker.heard.push(chunk))
     this.attackers.push(attacker)
     return attacker
@@ -102,8 +105,8 @@ export class World {
     expect((await client.path(Fxp.LSTAT, '/')).type).toBe(Fxp.ATTRS)
   }
 
-  /** Ends all sessions, asserts as `check`, with contents too, and removes all. */
-  async end(): Promise<void> {
+  /** At the end of the test: ends all sessions, asserts as `check`, with contents too, and removes all. */
+  private async end(): Promise<void> {
     await Promise.all(this.attackers.map(({ session }) => session.close()))
     this.check('at the end')
     expect(contentsBelow(this.top, this.share)).toBe(this.contents)
