@@ -165,7 +165,9 @@ class Session {
   }
 
   private hasRoom(): boolean {
-    return this.working < MAX_REQUESTS && this.workingBytes < MAX_BYTES && !this.sender.blocked
+    // Quick requests behind a slow one are done, but their replies wait.
+    const requests = Math.max(this.working, this.replies.waiting)
+    return requests < MAX_REQUESTS && this.workingBytes < MAX_BYTES && !this.sender.blocked
   }
 
   private take(packet: Buffer): void {
@@ -173,7 +175,8 @@ class Session {
     if (incoming.kind === 'malformed') {
       void this.finish(incoming.reason)
     } else if (incoming.kind === 'init') {
-      if (this.initialised) this.log('a new client on the same stream')
+      // Once: a client must not be able to fill the host's log.
+      if (this.initialised && this.generation === 1) this.log('a new client on the same stream')
       this.initialised = true
       this.startAnew()
       this.replies.place()(versionReply())
@@ -209,7 +212,12 @@ class Session {
     this.generation++
     this.replies = this.newReplies()
     this.sender.drop()
-    void this.closeHandles()
+    // Counts as a request, lest a client send no end of INITs behind one that takes long.
+    this.working++
+    void this.closeHandles().then(() => {
+      this.working--
+      this.pump()
+    })
   }
 
   // In turn behind all requests taken so far, some of which may be about to open something.
