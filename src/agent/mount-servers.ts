@@ -1,8 +1,10 @@
 import { connect, type Socket } from 'node:net'
 import type { MountSpec } from '../config/mounts.ts'
 import { delay } from '../host/delay.ts'
+import { messageOf } from '../host/errors.ts'
 import { FifoLock } from '../mounts/order.ts'
 import { type SftpSession, serveSftp } from '../mounts/server.ts'
+import { shareRoot } from '../mounts/share-root.ts'
 
 // Milliseconds before a session that ended badly is offered again.
 const pauseMs = 200
@@ -12,11 +14,13 @@ export class MountServers {
   readonly #stop = new AbortController()
   readonly #sessions = new Map<number, SftpSession>()
   readonly #loops: Promise<void>[]
+  readonly #writable: readonly string[]
 
   /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
   constructor(mounts: readonly MountSpec[], sockets: readonly string[], log: (line: string) => void) {
     // One guest is the client of all of them, and folders may overlap.
     const nameLock = new FifoLock()
+    this.#writable = mounts.filter(({ writable }) => writable).map(({ location }) => location)
     this.#loops = mounts.map(async (mount, index) => {
       const socket = sockets[index]
       if (socket === undefined) return
@@ -45,6 +49,7 @@ export class MountServers {
   ): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
+      const root = await nameLock.run(true, () => this.#root(mount, log))
       const socket = await connected(path)
       // QEMU is gone: the agent notices by itself.
       if (socket === undefined) return
@@ -52,12 +57,22 @@ export class MountServers {
         socket.destroy()
         return
       }
-      const session = serveSftp(socket, { root: mount.location, writable: mount.writable, log, nameLock })
+      const session = serveSftp(socket, { root, writable: mount.writable, log, nameLock })
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)
       socket.destroy()
       await delay(pauseMs, signal)
+    }
+  }
+
+  // Without a root the guest is answered too, with errors: it must not wait for nothing.
+  async #root({ location }: MountSpec, log: (line: string) => void): Promise<string> {
+    try {
+      return await shareRoot(location, this.#writable)
+    } catch (error) {
+      log(messageOf(error))
+      return location
     }
   }
 }

@@ -30,7 +30,7 @@ export async function leadsOut(root: string, path: string): Promise<boolean> {
 }
 
 /** Every place on an absolute path and on the links in it, before it is looked at: the way that the system goes. */
-async function* placesOn(path: string): AsyncGenerator<string> {
+export async function* placesOn(path: string): AsyncGenerator<string> {
   const ahead = path.split('/').reverse()
   let at = ''
   let links = 0
@@ -49,7 +49,8 @@ async function* placesOn(path: string): AsyncGenerator<string> {
   }
 }
 
-async function linkTarget(place: string): Promise<string | undefined> {
+/** What a link leads to, as a byte string like the path taken; nothing where there is no link. */
+export async function linkTarget(place: string): Promise<string | undefined> {
   try {
     const target = await fs.readlink(Buffer.from(place, 'latin1'), { encoding: 'buffer' })
     return target.toString('latin1')

@@ -13,7 +13,7 @@ import { SharePaths } from './share-path.ts'
 
 /** What a session serves. */
 export interface ShareOptions {
-  /** The folder of the host, absolute; the client sees it as `/`. Its real path counts from the session's start. */
+  /** The folder of the host, a real path (see `shareRoot`); the client sees it as `/`. */
   root: string
   writable: boolean
   /** Gets a line when a session ends badly or starts anew. */

@@ -28,22 +28,19 @@ export function bytesOf(path: string): Buffer {
  */
 export class SharePaths {
   private readonly given: string
-  private root: Promise<string> | undefined
+  private found = false
 
-  /** Takes the share's folder on the host, as text. Its real path is found once, by the first that succeeds. */
+  /** Takes the share's folder on the host, as text: a real path. Where it is none (any more) nothing is served. */
   constructor(root: string) {
     this.given = Buffer.from(root, 'utf8').toString('latin1')
-    // Now, not at the first request: a root that becomes a link later must not count.
-    this.realRoot().catch(() => {})
   }
 
   /** The real path of the share's root, as a byte string. Rejects while there is no such folder. */
-  realRoot(): Promise<string> {
-    this.root ??= realPath(this.given).catch((error: unknown) => {
-      this.root = undefined
-      throw error
-    })
-    return this.root
+  async realRoot(): Promise<string> {
+    // Another session of the same guest may be able to put a link in its place, before this one looks.
+    if (!this.found && (await realPath(this.given)) !== this.given) throw denied('not the folder shared')
+    this.found = true
+    return this.given
   }
 
   /** The place on the host for a path whose last name is not followed; the share's root for `/`. */

@@ -50,7 +50,9 @@ export class World {
   private readonly attributes: string
   private readonly contents: string
 
-  constructor() {
+  /** Takes what else the host has beside the shares. */
+  constructor(addToTop: (top: string) => void = () => {}) {
+    addToTop(this.top)
     const folders = [this.share, this.readonly, this.outside]
     for (const folder of folders) fs.mkdirSync(folder)
     for (const folder of folders) fs.linkSync(folder === this.share ? fifos[0] : fifos[1], `${folder}/fifo`)
