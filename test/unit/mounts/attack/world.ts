@@ -17,9 +17,9 @@ const SECRET = `the content ${MARK}`.padEnd(7919, '.')
 const SECRET_TIME = 1_234_567_891
 const OLD_TIME = 1_111_111_111
 
-// Made once: a process for each world would take most of the tests' time. The writable share has one of its own.
+// Made once: a process for each world would take most of the tests' time.
 const fifoFolder = fs.mkdtempSync(path.join(os.tmpdir(), 'tcolima-fifos-'))
-const fifos = [`${fifoFolder}/a`, `${fifoFolder}/b`] as const
+const fifos = ['share', 'readonly', 'outside'].map((name) => `${fifoFolder}/${name}`)
 execFileSync('mkfifo', fifos)
 afterAll(() => fs.rmSync(fifoFolder, { recursive: true }))
 
@@ -55,7 +55,7 @@ export class World {
     addToTop(this.top)
     const folders = [this.share, this.readonly, this.outside]
     for (const folder of folders) fs.mkdirSync(folder)
-    for (const folder of folders) fs.linkSync(folder === this.share ? fifos[0] : fifos[1], `${folder}/fifo`)
+    for (const [at, folder] of folders.entries()) fs.linkSync(fifos[at]!, `${folder}/fifo`)
     this.sockets = folders.map((folder) => createServer().listen(`${folder}/socket`))
     for (const secrets of this.secrets) fillSecrets(secrets)
     for (const root of [this.share, this.readonly]) this.fillShare(root)
