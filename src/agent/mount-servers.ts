@@ -2,9 +2,11 @@ import { rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import type { ActiveMount } from '../instance/state.ts'
 import { delay } from '../host/delay.ts'
+import { messageOf } from '../host/errors.ts'
 import { FifoLock } from '../mounts/order.ts'
 import type { Owners } from '../mounts/owners.ts'
 import { type SftpSession, type ShareOptions, serveSftp } from '../mounts/server.ts'
+import { shareRoot } from '../mounts/share-root.ts'
 import type { Notifications } from './notifications.ts'
 
 // Milliseconds before a session that ended badly is offered again.
@@ -30,6 +32,7 @@ export class MountServers {
   // One guest is the client of all of them, and folders may overlap.
   readonly #nameLock = new FifoLock()
   readonly #sessions = new Map<number, SftpSession>()
+  readonly #mounts = new Map<number, ActiveMount>()
   readonly #loops = new Map<number, { stop: AbortController; done: Promise<void> }>()
   readonly #input: MountServersInput
   readonly #timer: NodeJS.Timeout
@@ -40,6 +43,8 @@ export class MountServers {
     this.#timer = setInterval(() => {
       for (const [index, session] of this.#sessions) if (!session.hasClient()) input.resume(index)
     }, lookMs)
+    // All are known before one is served.
+    for (const mount of mounts) this.#mounts.set(mount.index, mount)
     for (const mount of mounts) {
       const socket = sockets[mount.index]
       if (socket !== undefined) this.add(mount, socket)
@@ -49,19 +54,19 @@ export class MountServers {
   /** Serves one more. */
   add(mount: ActiveMount, socket: string): void {
     const { journal, notifications, owners, log } = this.#input
-    const { index, location: root, writable } = mount
+    const { index, writable } = mount
     const stop = new AbortController()
     const notifier = notifications?.add(index, mount)
-    const options: ShareOptions = {
-      root,
+    const options = {
       writable,
       journal: journal(index),
       nameLock: this.#nameLock,
       owners,
-      log: (line) => log(`mount ${mount.mountPoint}: ${line}`),
+      log: (line: string) => log(`mount ${mount.mountPoint}: ${line}`),
       ...(notifier && { replays: notifier.replays, observer: notifier.observer }),
     }
-    this.#loops.set(index, { stop, done: this.#serve(index, socket, options, stop.signal) })
+    this.#loops.set(index, { stop, done: this.#serve(mount, socket, options, stop.signal) })
+    this.#mounts.set(index, mount)
   }
 
   /** Serves one no more: its files are closed. */
@@ -85,13 +90,21 @@ export class MountServers {
   async #end(index: number): Promise<void> {
     const loop = this.#loops.get(index)
     this.#loops.delete(index)
+    this.#mounts.delete(index)
     loop?.stop.abort()
     await this.#sessions.get(index)?.close()
     await loop?.done
   }
 
-  async #serve(index: number, path: string, options: ShareOptions, signal: AbortSignal): Promise<void> {
+  async #serve(
+    mount: ActiveMount,
+    path: string,
+    options: Omit<ShareOptions, 'root'> & { log: (line: string) => void },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { index } = mount
     while (!signal.aborted) {
+      const root = await this.#nameLock.run(true, () => this.#root(mount, options.log))
       const socket = await connected(path)
       // QEMU is gone: the agent notices by itself.
       if (socket === undefined) return
@@ -99,12 +112,26 @@ export class MountServers {
         socket.destroy()
         return
       }
-      const session = serveSftp(socket, options)
+      const session = serveSftp(socket, { ...options, root })
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)
       socket.destroy()
       await delay(pauseMs, signal)
+    }
+  }
+
+  // Without a root the guest is answered too, with errors: it must not wait for nothing.
+  async #root({ location }: ActiveMount, log: (line: string) => void): Promise<string> {
+    try {
+      const writable = [...this.#mounts.values()].filter((mount) => mount.writable)
+      return await shareRoot(
+        location,
+        writable.map((mount) => mount.location),
+      )
+    } catch (error) {
+      log(messageOf(error))
+      return location
     }
   }
 }

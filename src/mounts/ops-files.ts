@@ -49,7 +49,9 @@ export function read(share: Share, request: Of<'read'>): Promise<Buffer> {
     const count = await readFd(file.fd, reply, DATA_HEADER, length, exact(request.offset))
     if (count === 0 && length > 0) return statusReply(request.id, Fx.EOF, '')
     share.counters.bytesRead += count
-    return dataReply(request.id, reply, count)
+    // While a reply waits to be read by the client, it must not hold much more memory than it counts for.
+    const fitting = count < length / 2 ? Buffer.from(reply.subarray(0, DATA_HEADER + count)) : reply
+    return dataReply(request.id, fitting, count)
   })
 }
 

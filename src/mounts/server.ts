@@ -17,7 +17,7 @@ import { SharePaths } from './share-path.ts'
 
 /** What a session serves. */
 export interface ShareOptions {
-  /** The folder of the host, absolute; the client sees it as `/`. Its real path counts from the session's start. */
+  /** The folder of the host, a real path (see `shareRoot`); the client sees it as `/`. */
   root: string
   writable: boolean
   /** Gets a line when a session ends badly or starts anew. */
@@ -198,7 +198,9 @@ class Session {
   }
 
   private hasRoom(): boolean {
-    return this.working < MAX_REQUESTS && this.workingBytes < MAX_BYTES && !this.sender.blocked
+    // Quick requests behind a slow one are done, but their replies wait.
+    const requests = Math.max(this.working, this.replies.waiting)
+    return requests < MAX_REQUESTS && this.workingBytes < MAX_BYTES && !this.sender.blocked
   }
 
   private take(packet: Buffer): void {
@@ -217,11 +219,17 @@ class Session {
   /** A new client leaves nothing of the one before; one that goes on finds its handles. */
   private begin(resume: Resume | undefined): void {
     const goesOn = resume?.goesOn === true
-    if (this.initialised && !goesOn) this.log('a new client on the same stream')
+    // Once: a client must not be able to fill the host's log.
+    if (this.initialised && !goesOn && this.generation === 1) this.log('a new client on the same stream')
     this.initialised = true
     this.resends = goesOn ? resume.resends : 0
     this.dropReplies()
-    void (goesOn ? this.reopenHandles() : this.forgetHandles(resume !== undefined))
+    // Counts as a request, lest a client send no end of INITs behind one that takes long.
+    this.working++
+    void (goesOn ? this.reopenHandles() : this.forgetHandles(resume !== undefined)).then(() => {
+      this.working--
+      this.pump()
+    })
     this.replies.place()(versionReply(resume?.nonce))
   }
 

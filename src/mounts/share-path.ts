@@ -1,7 +1,7 @@
 import { promises as fs, type Stats } from 'node:fs'
 import { errnoOf } from '../host/errors.ts'
+import { isWithin, leadsOut } from './links.ts'
 import { denied, failure, StatusError } from './status.ts'
-import { Fx } from './protocol.ts'
 
 /**
  * Takes a path as the client sent it (a byte string; the share is `/`); gives its names below the share. `..` stops at
@@ -34,22 +34,19 @@ export function bytesOf(path: string): Buffer {
  */
 export class SharePaths {
   private readonly given: string
-  private root: Promise<string> | undefined
+  private found = false
 
-  /** Takes the share's folder on the host, as text. Its real path is found once, by the first that succeeds. */
+  /** Takes the share's folder on the host, as text: a real path. Where it is none (any more) nothing is served. */
   constructor(root: string) {
     this.given = Buffer.from(root, 'utf8').toString('latin1')
-    // Now, not at the first request: a root that becomes a link later must not count.
-    this.realRoot().catch(() => {})
   }
 
   /** The real path of the share's root, as a byte string. Rejects while there is no such folder. */
-  realRoot(): Promise<string> {
-    this.root ??= realPath(this.given).catch((error: unknown) => {
-      this.root = undefined
-      throw error
-    })
-    return this.root
+  async realRoot(): Promise<string> {
+    // Another session of the same guest may be able to put a link in its place, before this one looks.
+    if (!this.found && (await realPath(this.given)) !== this.given) throw denied('not the folder shared')
+    this.found = true
+    return this.given
   }
 
   /** The place on the host for a path whose last name is not followed; the share's root for `/`. */
@@ -93,10 +90,14 @@ export class SharePaths {
 
   private async inside(names: string[]): Promise<string> {
     const root = await this.realRoot()
-    const place = await realPath(names.length === 0 ? root : join(root, names.join('/')))
-    const below = root === '/' || place === root || place.startsWith(`${root}/`)
-    if (!below) throw new StatusError(Fx.PERMISSION_DENIED, 'outside of the share')
-    return place
+    const wanted = names.length === 0 ? root : join(root, names.join('/'))
+    const found = await realPath(wanted).catch((error: unknown) => error)
+    if (found === wanted) return wanted // no link on the way
+    // Before any error is told: it would tell what there is outside.
+    if (await leadsOut(root, wanted)) throw denied('outside of the share')
+    if (typeof found !== 'string') throw found
+    if (!isWithin(found, root)) throw denied('outside of the share')
+    return found
   }
 }
 

@@ -52,7 +52,7 @@ export async function mountRelayed(): Promise<Relayed> {
   }
   await startServer()
 
-  const options = sshfsOptions({ writable: true, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 })
+  const options = sshfsOptions({ writable: true })
   const help = await output('sshfs', ['--help'])
   if (help.includes('no_contain_symlinks')) options.push('no_contain_symlinks')
   const args = [socket, 'sshfs', '-f', ':/', mount, '-o', options.join(',')]

@@ -142,9 +142,10 @@ export class Mirror {
         this.tree.delete(at)
         this.tree.set(change.to + at.slice(change.from.length), folder)
       }
-      this.tree.set(change.to, change.folder)
+      const isFolder = change.type === 'folder'
+      this.tree.set(change.to, isFolder)
       // It may have been renamed before it could be looked into.
-      if (change.folder) void this.lookInto(change.to)
+      if (isFolder) void this.lookInto(change.to)
       return
     }
     const { kind, path: at } = change
