@@ -91,6 +91,21 @@ describe('a mount while the machine runs', () => {
     expect((await listed()).map(({ mountPoint }) => mountPoint)).toEqual([shared.userHome])
   })
 
+  // B11
+  it('that the guest cannot make is an error with its reason, and leaves nothing', async () => {
+    const moved = await guest('sudo mv /usr/bin/sshfs /usr/bin/sshfs.off')
+    expect(moved.exitCode).toBe(0)
+    try {
+      expect(await mount('add', `${place('helpless')}:/srv/helpless`)).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining('sshfs cannot be run: No such file'),
+      })
+      expect((await listed()).map(({ mountPoint }) => mountPoint)).toEqual([shared.userHome])
+    } finally {
+      await guest('sudo mv /usr/bin/sshfs.off /usr/bin/sshfs')
+    }
+  })
+
   it('outlives the agent, is saved with the comments of the file, and is no reason for a restart then', async () => {
     const { config } = instancePaths(shared.home, profile)
     const before = readFileSync(config, 'utf8')
@@ -107,8 +122,8 @@ describe('a mount while the machine runs', () => {
       expect(await mount('add', `${source}:/srv/kept`, '--save')).toMatchObject({ exitCode: 0 })
       expect(readFileSync(config, 'utf8')).toBe(
         commented.replace(
-          '    writable: true\n',
-          `    writable: true\n  - location: ${source}\n    mountPoint: /srv/kept\n    writable: false\n`,
+          '# all\n    writable: true\n',
+          `# all\n    writable: true\n  - location: ${source}\n    mountPoint: /srv/kept\n    writable: false\n`,
         ),
       )
       const { agent } = processesOf(shared.home, profile)

@@ -103,6 +103,7 @@ function machine(
     record: { user: { name: 'ann', uid: 1000 } },
     state,
     signal: new AbortController().signal,
+    ended: new AbortController().signal,
   }
   writeFileSync(path.join(home, 'tcolima.yaml'), config)
   return { live, devices, chardevs, told, served, state, file: path.join(home, 'tcolima.yaml') }
@@ -155,6 +156,14 @@ describe('addMount', () => {
     setImmediate(() => stop.abort(new Error('gone')))
     await expect(adding).rejects.toThrow('gone')
     expect([...devices]).toEqual(['port-mount0'])
+  })
+
+  test('a machine that ends is not waited for', async () => {
+    const ended = new AbortController()
+    const { live } = machine(() => undefined)
+    const adding = addMount({ ...live, ended: ended.signal }, spec('/b'), false)
+    setImmediate(() => ended.abort(new Error('QEMU ended')))
+    await expect(adding).rejects.toThrow('QEMU ended')
   })
 
   test.each<[string, MountSpec, Partial<InstanceState['config']>, string]>([
