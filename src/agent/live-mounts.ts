@@ -17,7 +17,10 @@ export interface LiveMounts {
   context: AgentContext
   machine: Pick<Machine, 'guest' | 'mounts' | 'qmp' | 'tell'>
   state: InstanceState
+  /** The client has gone. */
   signal: AbortSignal
+  /** The machine has ended. */
+  ended: AbortSignal
 }
 
 /**
@@ -49,7 +52,7 @@ export async function addMount(live: LiveMounts, wanted: MountSpec, save: boolea
         return found?.state === 'mounted'
       },
       guestLimitMs,
-      signal,
+      AbortSignal.any([signal, live.ended]),
     )
   } catch (error) {
     await takeAway(live, index, true).catch((after: unknown) =>
@@ -57,7 +60,8 @@ export async function addMount(live: LiveMounts, wanted: MountSpec, save: boolea
     )
     throw error
   }
-  if (write) await saveMounts(live, write, [...state.config.mounts, wanted])
+  const others = state.config.mounts.filter((each) => each.mountPoint !== wanted.mountPoint)
+  if (write) await saveMounts(live, write, [...others, wanted])
   return wanted
 }
 
@@ -108,8 +112,7 @@ async function takeAway(live: LiveMounts, index: number, force: boolean): Promis
   guest.unmounted.delete(index)
   machine.tell({ type: 'unmount', index, force })
   // Not given up with the client: half removed would be worse.
-  const never = new AbortController().signal
-  await guest.wait('the guest did not unmount it', () => guest.unmounted.has(index), guestLimitMs, never)
+  await guest.wait('the guest did not unmount it', () => guest.unmounted.has(index), guestLimitMs, live.ended)
   const problem = guest.unmounted.get(index) ?? ''
   if (problem !== '') {
     const where = state.mounts.find((each) => each.index === index)?.mountPoint ?? ''

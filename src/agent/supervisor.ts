@@ -163,7 +163,9 @@ export class Supervisor {
     const running = this.#running
     if (!running?.state.ready)
       throw new TcolimaError('busy', `${this.#context.paths.profile} is still starting`)
-    return { ...running, context: this.#context, signal }
+    const ended = new AbortController()
+    void running.machine.qemu.ended.then((reason) => ended.abort(this.#qemuError(reason)))
+    return { ...running, context: this.#context, signal, ended: ended.signal }
   }
 
   /** Through a call: the compiler takes it for unset after `#open` in the same function. */
