@@ -194,7 +194,7 @@ function isGoneFolder({ before, after }: Look): boolean {
 
 function withLost(looks: readonly Entry[], doomed: readonly Doomed[]): Entry[] {
   const causes = new Map(doomed.map(({ folder, cause }) => [folder, cause]))
-  const paths = new Set(doomed.map(({ folder }) => folder.path))
+  const selves = new Map(doomed.map(({ folder }) => [folder.path, folder.self]))
   const lost = new Map(doomed.map(({ folder }) => [folder, new Map<string, Entry>()]))
   const kept: Entry[] = []
   for (const look of looks) {
@@ -202,16 +202,26 @@ function withLost(looks: readonly Entry[], doomed: readonly Doomed[]): Entry[] {
     if (!cause || look === cause) kept.push(look)
     else lost.get(look.folder)?.set(look.name, { ...look, after: undefined, cause })
   }
-  for (const { folder, cause } of doomed) {
+  const lose = ({ folder, cause }: Doomed, name: string, before: State | 'unknown') => {
     const entries = lost.get(folder)
-    const lose = (name: string, before: State) => {
-      if (entries?.has(name)) return
-      const at = path.join(folder.path, name)
-      const never = { changes: 0, named: false, first: cause.last, last: cause.last }
-      entries?.set(name, { folder, name, path: at, before, after: undefined, cause, ...never })
+    if (entries?.has(name)) return
+    const at = path.join(folder.path, name)
+    const never = { changes: 0, named: false, first: cause.last, last: cause.last }
+    entries?.set(name, { folder, name, path: at, before, after: undefined, cause, ...never })
+  }
+  for (const one of doomed) {
+    const { entries, marks, path: at } = one.folder
+    for (const [name, state] of entries ?? []) lose(one, name, state)
+    // Of a folder that had not been read yet the events alone are known.
+    for (const name of entries ? [] : marks.keys()) {
+      if (name !== SELF) lose(one, name, selves.get(path.join(at, name)) ?? 'unknown')
     }
-    for (const [name, state] of folder.entries ?? []) lose(name, state)
-    if (folder.path !== cause.path && !paths.has(path.dirname(folder.path))) lose(SELF, folder.self)
+  }
+  const told = new Set(
+    [...lost.values()].flatMap((entries) => [...entries.values()].map((look) => look.path)),
+  )
+  for (const one of doomed) {
+    if (one.folder.path !== one.cause.path && !told.has(one.folder.path)) lose(one, SELF, one.folder.self)
   }
   const all = [...lost.values()].flatMap((entries) => [...entries.values()])
   const byPath = new Map(all.map((look) => [look.path, look]))

@@ -21,6 +21,10 @@ export class Mirror {
   private readonly tree = new Map<string, boolean>()
   private readonly news = new EventEmitter()
   private listing = 0
+  /** How many changes were replayed; and the last of them that touched a name, or took what was there away. */
+  private replayed = 0
+  private readonly changed = new Map<string, number>()
+  private readonly removed = new Map<string, number>()
 
   private constructor(root: string, options: FsWatcherOptions) {
     this.root = root
@@ -113,7 +117,7 @@ export class Mirror {
     const same = async () => {
       const disk = await treeOf(this.root)
       differing = [...disk.keys(), ...this.tree.keys()].filter((at) => disk.get(at) !== this.tree.get(at))
-      return differing.length === 0
+      return differing.length === 0 && this.listing === 0
     }
     await this.until(same, 'the same tree as on disk').catch((error: Error) => {
       throw new Error(`${error.message}; differing: ${differing.slice(0, 20).join(', ')}`)
@@ -122,18 +126,35 @@ export class Mirror {
 
   private async lookInto(folder: string): Promise<void> {
     this.listing++
+    const began = this.replayed
     this.watcher.add(folder)
     // What comes after this is told; what a change tells anew was listed here already.
     const entries = await fs.readdir(folder, { withFileTypes: true }).catch(() => [])
     for (const entry of entries) {
       const at = path.join(folder, entry.name)
+      // What was replayed meanwhile is newer than the list.
+      if (this.changedSince(began, at)) continue
       this.tree.set(at, entry.isDirectory())
       if (entry.isDirectory()) await this.lookInto(at)
     }
     this.listing--
   }
 
+  private changedSince(when: number, at: string): boolean {
+    for (let up = at; up.length > this.root.length; up = path.dirname(up)) {
+      const changed = (up === at ? this.changed : this.removed).get(up)
+      if (changed !== undefined && changed > when) return true
+    }
+    return false
+  }
+
   private replay(change: HostChange): void {
+    this.replayed++
+    const names = change.kind === 'rename' ? [change.from, change.to] : [change.path]
+    for (const name of names) {
+      this.changed.set(name, this.replayed)
+      if (change.kind === 'rename' || change.kind === 'delete') this.removed.set(name, this.replayed)
+    }
     if (change.kind === 'rename') {
       if (!this.tree.has(change.from)) this.faults.push(`rename from ${change.from}, which is not there`)
       if (change.to.startsWith(`${change.from}/`)) this.faults.push(`rename ${change.from} into itself`)
