@@ -8,6 +8,7 @@ import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
 import type { HostWarning } from '../notify/host-watcher.ts'
 import { KeptFiles } from '../mounts/kept.ts'
+import { FifoLock } from '../mounts/order.ts'
 import { Owners } from '../mounts/owners.ts'
 import { hostfwdForwarder, parseUsernet, removeHostfwd } from '../portforward/hostfwd.ts'
 import { Forwards } from '../portforward/forwards.ts'
@@ -56,12 +57,14 @@ export class Machine {
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
+    const nameLock = new FifoLock()
     const { mountInotify, mountInotifyIgnore } = state.config
     if (mountInotify) {
       this.#notifications = new Notifications({
         ignore: mountInotifyIgnore,
         file: paths.replays,
         send: (message) => link.send(message),
+        still: (work) => nameLock.run(true, work),
         warn: (warning) => {
           log(`${warning.text}. ${warning.hint}`)
           this.warnings.push(warning)
@@ -72,6 +75,7 @@ export class Machine {
     // The guest gives a user's own group the number of the user where that is free.
     const user = { uid: record.user.uid, gid: record.user.uid }
     this.mounts = new MountServers(state.mounts, state.sockets.mounts, {
+      nameLock,
       journal: paths.mountJournal,
       resume: (index) => {
         if (this.guest.mounts.has(index)) link.send({ type: 'resume', index })

@@ -3,9 +3,9 @@ import { connect, type Socket } from 'node:net'
 import type { ActiveMount } from '../instance/state.ts'
 import { delay } from '../host/delay.ts'
 import { messageOf } from '../host/errors.ts'
-import { FifoLock } from '../mounts/order.ts'
+import type { FifoLock } from '../mounts/order.ts'
 import type { Owners } from '../mounts/owners.ts'
-import { type SftpSession, type ShareOptions, serveSftp } from '../mounts/server.ts'
+import { type SftpSession, serveSftp } from '../mounts/server.ts'
 import { shareRoot } from '../mounts/share-root.ts'
 import type { Notifications } from './notifications.ts'
 
@@ -16,6 +16,8 @@ const lookMs = 500
 
 /** What all mounts of a machine need. */
 export interface MountServersInput {
+  /** One for all: one guest is the client of all of them, and folders may overlap. */
+  nameLock: FifoLock
   /** The file of a mount's journal. */
   journal: (index: number) => string
   /** Asks the guest to introduce itself anew: it has a client that may have missed that the host was away. */
@@ -29,8 +31,6 @@ export interface MountServersInput {
 
 /** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
 export class MountServers {
-  // One guest is the client of all of them, and folders may overlap.
-  readonly #nameLock = new FifoLock()
   readonly #sessions = new Map<number, SftpSession>()
   readonly #mounts = new Map<number, ActiveMount>()
   readonly #loops = new Map<number, { stop: AbortController; done: Promise<void> }>()
@@ -53,20 +53,9 @@ export class MountServers {
 
   /** Serves one more. */
   add(mount: ActiveMount, socket: string): void {
-    const { journal, notifications, owners, log } = this.#input
-    const { index, writable } = mount
     const stop = new AbortController()
-    const notifier = notifications?.add(index, mount)
-    const options = {
-      writable,
-      journal: journal(index),
-      nameLock: this.#nameLock,
-      owners,
-      log: (line: string) => log(`mount ${mount.mountPoint}: ${line}`),
-      ...(notifier && { replays: notifier.replays, observer: notifier.observer }),
-    }
-    this.#loops.set(index, { stop, done: this.#serve(mount, socket, options, stop.signal) })
-    this.#mounts.set(index, mount)
+    this.#mounts.set(mount.index, mount)
+    this.#loops.set(mount.index, { stop, done: this.#serve(mount, socket, stop.signal) })
   }
 
   /** Serves one no more: its files are closed. */
@@ -96,15 +85,15 @@ export class MountServers {
     await loop?.done
   }
 
-  async #serve(
-    mount: ActiveMount,
-    path: string,
-    options: Omit<ShareOptions, 'root'> & { log: (line: string) => void },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { index } = mount
+  async #serve(mount: ActiveMount, path: string, signal: AbortSignal): Promise<void> {
+    const { journal, nameLock, notifications, owners, log } = this.#input
+    const { index, writable } = mount
+    const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
+    const notifier = notifications?.add(index, mount)
+    const notify = notifier && { replays: notifier.replays, observer: notifier.observer }
     while (!signal.aborted) {
-      const root = await this.#nameLock.run(true, () => this.#root(mount, options.log))
+      const root = await nameLock.run(true, () => this.#root(mount, tell))
+      if (notifier) notifier.root = root
       const socket = await connected(path)
       // QEMU is gone: the agent notices by itself.
       if (socket === undefined) return
@@ -112,7 +101,8 @@ export class MountServers {
         socket.destroy()
         return
       }
-      const session = serveSftp(socket, { ...options, root })
+      const options = { root, writable, journal: journal(index), nameLock, owners, log: tell, ...notify }
+      const session = serveSftp(socket, options)
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)

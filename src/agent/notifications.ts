@@ -16,6 +16,8 @@ export interface NotificationsInput {
   /** Where the notifier of a mount keeps what must outlive the agent. */
   file: (index: number) => string
   send: (message: HostMessage) => void
+  /** Runs work while no client of the servers can rename anything. */
+  still: <T>(work: () => Promise<T>) => Promise<T>
   warn: (warning: HostWarning) => void
   log: (line: string) => void
 }
@@ -36,15 +38,15 @@ export class Notifications {
 
   /** Makes the notifier of a mount; it rests until the guest says that something watches there. */
   add(index: number, mount: MountSpec): Notifier {
-    const { file, send, warn, log } = this.#input
+    const { file, send, still, warn, log } = this.#input
     const notifier = new Notifier({
-      root: mount.location,
+      still,
       file: file(index),
       ignores: this.#ignores,
       makeWatcher: async () => {
         // Only where something watches.
         const { FsWatcher } = await import('../notify/fs-watcher.ts')
-        return new FsWatcher()
+        return new FsWatcher({ still })
       },
       send: (id, steps) => send({ type: 'replay', index, id, steps: stepsText(steps) }),
       onLook: () => this.#look(),

@@ -1,4 +1,5 @@
 import { lstatSync, type Stats } from 'node:fs'
+import { realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { messageOf } from '../host/errors.ts'
 import { type ReplayStep, Replays } from '../mounts/replay.ts'
@@ -16,8 +17,8 @@ const replayLimitMs = 30_000
 
 /** What a mount's notifier works with. */
 export interface NotifierInput {
-  /** The shared folder on the host. */
-  root: string
+  /** Runs work while no client of the server can rename anything. */
+  still: <T>(work: () => Promise<T>) => Promise<T>
   /** Where paths of a replay are kept that must outlive this process. */
   file: string
   /** Tells what of the share, relative to its root, nobody wants to hear of. */
@@ -50,12 +51,14 @@ export class Notifier {
   #lastId = 0
   #inFlight: NodeJS.Timeout | undefined
   #overflowed = false
+  /** The shared folder on the host: a real path. Set before a session begins. */
+  root = ''
 
   constructor(input: NotifierInput) {
     this.#input = input
     this.replays = new Replays(input.file)
     this.observer = {
-      knows: (folder) => this.#knows(folder),
+      knows: (place) => this.#knows(Buffer.from(place, 'latin1')),
       changed: (file) => this.#withHostPath(file, (place) => this.#guest.wrote(place, look(place))),
       opened: (file) => this.#withHostPath(file, (place) => this.#guest.opened(place)),
       closed: (file) =>
@@ -111,20 +114,27 @@ export class Notifier {
     this.#watcher = watcher
     watcher.on('changes', (changes) => this.#take(changes))
     watcher.on('warning', (warning) => this.#input.warn(warning))
-    for (const folder of this.#folders.list()) watcher.add(folder)
+    for (const folder of this.#folders.list()) {
+      await this.#input.still(async () => {
+        // The guest may have put a link there since it looked.
+        if ((await realpath(folder).catch(() => undefined)) === folder) watcher.add(folder)
+      })
+    }
   }
 
-  #knows(folder: string): void {
-    this.#withHostPath(folder, (place) => {
-      this.#input.onLook()
-      const { added, dropped } = this.#folders.add(place)
-      if (added) this.#watcher?.add(place)
-      if (dropped === undefined) return
-      this.#watcher?.remove(dropped)
-      this.#warnOnce(
-        `The guest knows more than ${mostFolders} folders of ${this.#input.root}: changes in the others do not reach its watchers`,
-      )
-    })
+  #knows(bytes: Buffer): void {
+    const place = bytes.toString('utf8')
+    // What is not UTF-8 cannot be watched.
+    if (!Buffer.from(place).equals(bytes) || this.#isIgnored(place)) return
+    this.#input.onLook()
+    const { dropped } = this.#folders.add(place)
+    // Also one that is known: it may be another folder by now.
+    this.#watcher?.add(place)
+    if (dropped === undefined) return
+    this.#watcher?.remove(dropped)
+    this.#warnOnce(
+      `The guest knows more than ${mostFolders} folders of ${this.root}: changes in the others do not reach its watchers`,
+    )
   }
 
   #take(changes: readonly HostChange[]): void {
@@ -138,11 +148,11 @@ export class Notifier {
       const step = stepOf(change, { path: this.#clientPath(place), from: this.#clientPath(from) }, now)
       if (step) this.#queue.push(step)
     }
-    const { root, mostWaiting = 50_000 } = this.#input
+    const { mostWaiting = 50_000 } = this.#input
     if (this.#queue.length > mostWaiting) {
       this.#queue.length = 0
       this.#warnOnce(
-        `More than ${mostWaiting} changes of ${root} at once: watchers in the guest do not hear of them`,
+        `More than ${mostWaiting} changes of ${this.root} at once: watchers in the guest do not hear of them`,
       )
     }
     this.#pump()
@@ -165,7 +175,7 @@ export class Notifier {
   }
 
   #isIgnored(place: string): boolean {
-    return this.#input.ignores(path.relative(this.#input.root, place))
+    return this.#input.ignores(path.relative(this.root, place))
   }
 
   #withHostPath(client: string, work: (place: string) => void): void {
@@ -173,12 +183,12 @@ export class Notifier {
     const text = bytes.toString('utf8')
     // What is not UTF-8 cannot be watched.
     if (!Buffer.from(text).equals(bytes)) return
-    const place = text === '/' ? this.#input.root : path.join(this.#input.root, text)
+    const place = text === '/' ? this.root : path.join(this.root, text)
     if (!this.#isIgnored(place)) work(place)
   }
 
   #clientPath(place: string): string {
-    return Buffer.from(`/${path.relative(this.#input.root, place)}`).toString('latin1')
+    return Buffer.from(`/${path.relative(this.root, place)}`).toString('latin1')
   }
 
   #warnOnce(text: string): void {

@@ -12,12 +12,12 @@ import { failure, StatusError } from './status.ts'
 
 /** SSH_FXP_LSTAT (draft section 6.8). */
 export async function lstat(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-  return look(share, request, await share.paths.place(request.path))
+  return look(share, request.id, await share.paths.place(request.path))
 }
 
 /** SSH_FXP_STAT: links are followed as long as they stay in the share. */
 export async function stat(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-  return look(share, request, await share.paths.followed(request.path))
+  return look(share, request.id, await share.paths.followed(request.path))
 }
 
 /** SSH_FXP_FSTAT. */
@@ -56,13 +56,9 @@ export function fsetstat(
   })
 }
 
-async function look(
-  share: Share,
-  { id, path }: { id: number; path: string },
-  place: string,
-): Promise<Buffer> {
+async function look(share: Share, id: number, place: string): Promise<Buffer> {
   const stats = await fs.lstat(bytesOf(place))
-  if (stats.isDirectory()) share.observer?.knows(path)
+  if (stats.isDirectory()) share.observer?.knows(place)
   return attrsReply(id, attrsOf(share.owners.asSeen(stats)))
 }
 

@@ -17,7 +17,7 @@ const BATCH_NAME_BYTES = 24 * 1024
 export async function opendir(share: Share, request: { id: number; path: string }): Promise<Buffer> {
   const place = await share.paths.place(request.path)
   const name = await share.handles.add(request, () => openFolder(place, new Set()))
-  share.observer?.knows(request.path)
+  share.observer?.knows(place)
   return handleReply(request.id, name)
 }
 
@@ -44,19 +44,18 @@ export function readdir(share: Share, request: { id: number; handle: string }): 
       const present = await entriesOf(share, handle.place, names)
       if (present.length === 0) continue
       share.journal.listed(request.handle, request.id, names)
-      tellFolders(share, request.handle, present)
+      tellFolders(share, handle.place, present)
       return nameReply(request.id, present)
     }
   })
 }
 
 // The client asks no more for what it has got in a listing.
-function tellFolders({ observer, journal }: Share, handle: string, entries: NameEntry[]): void {
-  const folder = observer && journal.state.handles.get(handle)?.path
-  if (folder === undefined) return
+function tellFolders({ observer }: Share, place: string, entries: NameEntry[]): void {
+  if (!observer) return
   for (const { name, attrs } of entries) {
     const isFolder = ((attrs.mode ?? 0) & constants.S_IFMT) === constants.S_IFDIR
-    if (isFolder && name !== '..') observer?.knows(join(folder, name))
+    if (isFolder && name !== '.' && name !== '..') observer.knows(join(place, name))
   }
 }
 

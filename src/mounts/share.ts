@@ -4,10 +4,13 @@ import type { Journal } from './journal.ts'
 import type { Owners } from './owners.ts'
 import type { SharePaths } from './share-path.ts'
 
-/** Gets told what the client of a share does. Paths are the client's, as it wrote them. */
+/** Gets told what the client of a share does. Paths are the client's, as it wrote them, unless something else is said. */
 export interface ShareObserver {
-  /** The client knows this folder, and may come to wait for changes of its entries. */
-  knows(folder: string): void
+  /**
+   * The client knows this folder (its real path on the host, as a byte string), and may come to wait for changes of its
+   * entries. Called while no name can change.
+   */
+  knows(place: string): void
   /** The client changed this path, or is about to: told before the host's watchers can have noticed. */
   changed(path: string): void
   /** The client has this file open for writing, until `closed` is called as often. */

@@ -101,6 +101,11 @@ export class Folders {
     this.dirty.add(folder)
   }
 
+  /** The folders in which something must be looked at. */
+  toLookAt(): Folder[] {
+    return [...this.dirty]
+  }
+
   /** Gives the folders that have been read and must be read again, once. */
   takeSuspects(): Folder[] {
     const suspects = [...this.dirty].filter((folder) => folder.stale && folder.entries)

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { type FSWatcher, lstatSync, watch as watchFs } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
+import { lstat, readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errnoOf } from '../host/errors.ts'
@@ -16,8 +16,13 @@ export type WatchFolder = (
   listener: (event: string, name: string | null) => void,
 ) => Pick<FSWatcher, 'close' | 'on'>
 
-/** What a test may replace. */
+/** How a watcher is made; all but `still` is for tests. */
 export interface FsWatcherOptions {
+  /**
+   * Runs work while nobody can rename anything who is not trusted. Without it, a guest that puts a link in the place of a
+   * watched folder could be told what there is elsewhere on the host.
+   */
+  still?: <T>(work: () => Promise<T>) => Promise<T>
   watch?: WatchFolder
   machine?: LimitsOf
   /** How many events the system keeps before it drops some, without a word. */
@@ -49,6 +54,7 @@ export class FsWatcher
   private readonly told = new Set<string>()
   private readonly watch: WatchFolder
   private readonly machine: LimitsOf
+  private readonly still: <T>(work: () => Promise<T>) => Promise<T>
   private readonly flood: number
   private readers = 0
   private events = 0
@@ -63,6 +69,7 @@ export class FsWatcher
     super()
     this.watch = options.watch ?? ((folder, listener) => watchFs(folder, { persistent: false }, listener))
     this.machine = options.machine ?? thisMachine
+    this.still = options.still ?? ((work) => work())
     const queue =
       options.queuedEvents ??
       Number(this.machine.read('/proc/sys/fs/inotify/max_queued_events') ?? QUEUED_EVENTS)
@@ -140,7 +147,7 @@ export class FsWatcher
     this.timer = setTimeout(() => {
       this.timer = undefined
       this.lastLook = performance.now()
-      this.looking = this.look().finally(() => {
+      this.looking = this.still(() => this.look()).finally(() => {
         this.looking = undefined
         if (this.flooded || this.folders.anyMarked()) this.schedule()
       })
@@ -148,6 +155,10 @@ export class FsWatcher
   }
 
   private async look(): Promise<void> {
+    const dirty = this.flooded ? this.folders.all() : this.folders.toLookAt()
+    await forEach(dirty, async (folder) => {
+      if (await isBehindLink(folder.path)) this.folders.drop(folder)
+    })
     await this.lookForLost()
     const looks = this.folders.takeMarks()
     await this.examine(looks)
@@ -216,7 +227,7 @@ export class FsWatcher
     const folder = this.readers < READERS ? this.unread.shift() : undefined
     if (!folder) return
     this.readers++
-    void this.read(folder).finally(() => {
+    void this.still(() => this.read(folder)).finally(() => {
       this.readers--
       this.readNext()
     })
@@ -227,6 +238,8 @@ export class FsWatcher
     let at: string
     do {
       at = folder.path
+      if (await isBehindLink(at)) this.folders.drop(folder)
+      if (folder.closed) return
       entries = await entriesOf(at)
       // Events of what was seen here must find that the folder has not been read yet.
       await nextTurn()
@@ -251,6 +264,12 @@ async function entriesOf(folder: string): Promise<Map<string, State>> {
     if (state) entries.set(name, state)
   })
   return entries
+}
+
+/** Whether a path leads through a link. */
+async function isBehindLink(at: string): Promise<boolean> {
+  // One that leads nowhere leads to nothing that could be told.
+  return (await realpath(at).catch(() => at)) !== at
 }
 
 /** What is at a path, undefined if nothing; `fallback` if that cannot be told. */

@@ -48,7 +48,7 @@ describe('changes on the host', () => {
 
   function watch(...folders: string[]): Watcher {
     const watcher = new Watcher(
-      tcolima(['ssh', 'shared', '--', 'perl', at('inotify.pl'), ...folders.map(at)]) as ResultPromise,
+      tcolima(['ssh', 'shared', '--', 'perl', at('inotify.pl'), ...folders.map(at)]),
     )
     watchers.push(watcher)
     return watcher
@@ -146,7 +146,7 @@ describe('changes on the host', () => {
     const perl = ['/usr', '/lib', '/lib64'].flatMap((folder) => ['-v', `${folder}:${folder}:ro`])
     const run = ['run', '--rm', '-v', `${root}:/watched`, ...perl, 'busybox']
     const container = new Watcher(
-      docker('shared', [...run, '/usr/bin/perl', '/watched/inotify.pl', '/watched']) as ResultPromise,
+      docker('shared', [...run, '/usr/bin/perl', '/watched/inotify.pl', '/watched']),
     )
     watchers.push(container)
     await container.ready()

@@ -100,7 +100,6 @@ function machine(
         if (reply) queueMicrotask(() => guest.take(reply))
       },
     },
-    record: { user: { name: 'ann', uid: 1000 } },
     state,
     signal: new AbortController().signal,
     ended: new AbortController().signal,
@@ -239,14 +238,14 @@ describe('a guest that has booted anew', () => {
     const { live, state } = machine(willing)
     await addMount(live, spec('/b'), false)
     await removeMount(live, '/a', { force: false, save: false })
-    expect(mountMessages(state, live.record.user)).toMatchObject([
+    expect(mountMessages(state)).toMatchObject([
       { type: 'unmount', index: 0, force: true },
       { type: 'mount', index: 1, path: '2f62' },
     ])
   })
   test('is told nothing where mounts are fixed', () => {
-    const { live, state } = machine(willing)
+    const { state } = machine(willing)
     state.config.mountType = 'virtiofs'
-    expect(mountMessages(state, live.record.user)).toEqual([])
+    expect(mountMessages(state)).toEqual([])
   })
 })

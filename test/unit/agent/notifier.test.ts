@@ -31,8 +31,8 @@ let sent: { id: number; steps: readonly ReplayStep[] }[]
 let notifier: Notifier
 
 function make(more: Partial<NotifierInput> = {}): Notifier {
-  return new Notifier({
-    root,
+  const made = new Notifier({
+    still: (work) => work(),
     file: path.join(root, '../pending'),
     ignores: ignores(['.git']),
     makeWatcher: async () => watcher,
@@ -42,6 +42,8 @@ function make(more: Partial<NotifierInput> = {}): Notifier {
     log: () => {},
     ...more,
   })
+  made.root = root
+  return made
 }
 
 function changed(...changes: HostChange[]): void {
@@ -66,13 +68,16 @@ async function start(): Promise<void> {
   await vi.waitFor(() => expect(watcher.listenerCount('changes')).toBe(1))
 }
 
-test('watches what the guest knows, while it watches; not what is ignored or has no name in UTF-8', async () => {
-  for (const folder of ['/', '/a', '/.git', '/a/.git/x', '/\xff']) notifier.observer.knows(folder)
+test('watches what the guest knows, while it watches; not what is ignored, has no name in UTF-8, or is a link by now', async () => {
+  await fs.mkdir(path.join(root, 'a'))
+  await fs.symlink('a', path.join(root, 'link'))
+  for (const folder of ['', '/a', '/.git', '/a/.git/x', '/\xff', '/link', '/gone'])
+    notifier.observer.knows(Buffer.from(root).toString('latin1') + folder)
   expect(watcher.watched.size).toBe(0)
   await start()
-  expect([...watcher.watched]).toEqual([root, path.join(root, 'a')])
-  notifier.observer.knows('/a/./b/../c')
-  expect(watcher.watched.has(path.join(root, 'a/c'))).toBe(true)
+  await vi.waitFor(() => expect([...watcher.watched]).toEqual([root, path.join(root, 'a')]))
+  notifier.observer.knows(path.join(root, 'c'))
+  expect(watcher.watched.has(path.join(root, 'c'))).toBe(true)
   notifier.setWatched(false)
   await vi.waitFor(() => expect(watcher.closed).toBe(true))
 })
