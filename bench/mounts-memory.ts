@@ -55,6 +55,8 @@ done
 echo 3 | sudo tee /proc/sys/vm/drop_caches >/dev/null
 for part in 0 1 2 3; do dd if=flow of=/dev/null bs=1M skip=$((part * $3 / 4)) count=$(($3 / 4)) status=none & done
 sshfs=$(pgrep -f "sshfs -f :/ $1")
+# Programs look at their current folder, and this one does not answer for a while.
+cd /
 for step in $(seq 20); do
   sudo kill -STOP "$sshfs"
   sleep 0.5
@@ -62,7 +64,7 @@ for step in $(seq 20); do
   sleep 0.02
 done
 wait
-rm flow`
+rm "$1/flow"`
 
 async function highest(product: Product, done: AbortSignal): Promise<number> {
   let peak = 0
