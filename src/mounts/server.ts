@@ -3,6 +3,7 @@ import { messageOf } from '../host/errors.ts'
 import { versionReply } from './codec-replies.ts'
 import { decodeRequest, type Request } from './codec-requests.ts'
 import { HandleTable } from './handles.ts'
+import { HostFiles } from './host-files.ts'
 import { FifoLock, ReplyOrder } from './order.ts'
 import { PacketReader } from './packets.ts'
 import { MAX_READ } from './protocol.ts'
@@ -94,8 +95,10 @@ class Session {
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve
     })
+    const files = new HostFiles()
     this.share = {
-      paths: new SharePaths(options.root),
+      paths: new SharePaths(options.root, files),
+      files,
       handles: new HandleTable(),
       writable: options.writable,
       platform: process.platform,

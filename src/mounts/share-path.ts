@@ -1,4 +1,4 @@
-import { promises as fs } from 'node:fs'
+import type { HostFiles } from './host-files.ts'
 import { denied, failure, StatusError } from './status.ts'
 import { Fx } from './protocol.ts'
 
@@ -28,10 +28,12 @@ export function bytesOf(path: string): Buffer {
  */
 export class SharePaths {
   private readonly given: string
+  private readonly files: HostFiles
   private root: Promise<string> | undefined
 
   /** Takes the share's folder on the host, as text. Its real path is found once, by the first that succeeds. */
-  constructor(root: string) {
+  constructor(root: string, files: HostFiles) {
+    this.files = files
     this.given = Buffer.from(root, 'utf8').toString('latin1')
     // Now, not at the first request: a root that becomes a link later must not count.
     this.realRoot().catch(() => {})
@@ -39,10 +41,7 @@ export class SharePaths {
 
   /** The real path of the share's root, as a byte string. Rejects while there is no such folder. */
   realRoot(): Promise<string> {
-    this.root ??= realPath(this.given).catch((error: unknown) => {
-      this.root = undefined
-      throw error
-    })
+    this.root ??= this.findRoot()
     return this.root
   }
 
@@ -82,24 +81,34 @@ export class SharePaths {
 
   /** Whether a folder found before is still at that place, with no link on the way. */
   async unmoved(place: string): Promise<boolean> {
-    return (await realPath(place)) === place
+    return (await this.realPath(place)) === place
+  }
+
+  private async findRoot(): Promise<string> {
+    try {
+      const root = await this.realPath(this.given)
+      this.files.setRoot(root)
+      return root
+    } catch (error) {
+      this.root = undefined
+      throw error
+    }
   }
 
   private async inside(names: string[]): Promise<string> {
     const root = await this.realRoot()
-    const place = await realPath(names.length === 0 ? root : join(root, names.join('/')))
+    const place = await this.realPath(names.length === 0 ? root : join(root, names.join('/')))
     const below = root === '/' || place === root || place.startsWith(`${root}/`)
     if (!below) throw new StatusError(Fx.PERMISSION_DENIED, 'outside of the share')
     return place
+  }
+
+  private async realPath(path: string): Promise<string> {
+    return (await this.files.realpath(bytesOf(path))).toString('latin1')
   }
 }
 
 /** Puts a name, or several, behind a folder. */
 export function join(folder: string, name: string): string {
   return folder === '/' ? `/${name}` : `${folder}/${name}`
-}
-
-async function realPath(path: string): Promise<string> {
-  const bytes = await fs.realpath(bytesOf(path), { encoding: 'buffer' })
-  return bytes.toString('latin1')
 }
