@@ -10,18 +10,24 @@ import { failure, StatusError } from './status.ts'
 
 /** SSH_FXP_LSTAT (draft section 6.8). */
 export async function lstat(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-  return attrsReply(request.id, attrsOf(await fs.lstat(bytesOf(await share.paths.place(request.path)))))
+  return attrsReply(
+    request.id,
+    attrsOf(await share.files.lstat(bytesOf(await share.paths.place(request.path)))),
+  )
 }
 
 /** SSH_FXP_STAT: links are followed as long as they stay in the share. */
 export async function stat(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-  return attrsReply(request.id, attrsOf(await fs.lstat(bytesOf(await share.paths.followed(request.path)))))
+  return attrsReply(
+    request.id,
+    attrsOf(await share.files.lstat(bytesOf(await share.paths.followed(request.path)))),
+  )
 }
 
 /** SSH_FXP_FSTAT. */
 export function fstat(share: Share, request: { id: number; handle: string }): Promise<Buffer> {
   return share.handles.withFile(request.handle, async (file) =>
-    attrsReply(request.id, attrsOf(await statFd(file.fd))),
+    attrsReply(request.id, attrsOf(await share.files.fstat(file.fd))),
   )
 }
 
@@ -32,8 +38,8 @@ export async function setstat(
 ): Promise<Buffer> {
   const { size, mode, atime, mtime, uid, gid } = request.attrs
   const path = bytesOf(await share.paths.place(request.path))
-  const before = await fs.lstat(path)
-  if (size !== undefined) await truncate(path, size)
+  const before = await share.files.lstat(path)
+  if (size !== undefined) await truncate(share, path, size)
   // No system call that Node offers sets a mode without following a link, and Linux has no modes of links.
   if (mode !== undefined && before.isSymbolicLink()) throw unsupported('mode of a link')
   if (mode !== undefined) await fs.chmod(path, allowedMode(mode, before))
@@ -58,9 +64,9 @@ export function fsetstat(
 }
 
 // By a descriptor: `truncate` itself would follow a link, and wait on a FIFO.
-async function truncate(path: Buffer, size: number): Promise<void> {
+async function truncate(share: Share, path: Buffer, size: number): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
-  const { fd } = await openRegular(path, flags, 0)
+  const { fd } = await openRegular(share, path, flags, 0)
   try {
     await truncateFd(fd, exactSize(size))
   } finally {

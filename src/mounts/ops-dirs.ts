@@ -17,7 +17,7 @@ const BATCH_NAME_BYTES = 24 * 1024
 /** SSH_FXP_OPENDIR (draft section 6.7). A link as the last name is refused, as for OPEN. */
 export async function opendir(share: Share, request: { id: number; path: string }): Promise<Buffer> {
   const place = await share.paths.place(request.path)
-  const stats = await fs.lstat(bytesOf(place))
+  const stats = await share.files.lstat(bytesOf(place))
   if (!stats.isDirectory()) throw failure('not a folder')
   const name = await share.handles.add(async () => {
     // Node's types know only text encodings here, but it gives names as bytes too.
@@ -37,7 +37,7 @@ export function readdir(share: Share, request: { id: number; handle: string }): 
       const names = await nextNames(handle)
       if (names.length === 0) return statusReply(request.id, Fx.EOF, '')
       const root = await share.paths.realRoot()
-      const entries = await Promise.all(names.map((name) => entryOf(handle.place, name, root)))
+      const entries = await Promise.all(names.map((name) => entryOf(share, handle.place, name, root)))
       const present = entries.filter((entry) => entry !== undefined)
       if (present.length > 0) return nameReply(request.id, present)
     }
@@ -70,17 +70,22 @@ async function nextName(dir: Dir): Promise<string | undefined> {
   return entry ? (entry.name as unknown as Buffer).toString('latin1') : undefined
 }
 
-async function entryOf(folder: string, name: string, root: string): Promise<NameEntry | undefined> {
+async function entryOf(
+  share: Share,
+  folder: string,
+  name: string,
+  root: string,
+): Promise<NameEntry | undefined> {
   // The share's parent is none of the client's business: as in any root folder, `..` is the folder itself.
   const path = name === '..' && folder === root ? folder : join(folder, name)
-  const stats = await lstatIfThere(path)
+  const stats = await lstatIfThere(share, path)
   return stats && { name, longname: longnameOf(name, stats), attrs: attrsOf(stats) }
 }
 
 // A file may go between the reading of its name and the look at it.
-async function lstatIfThere(path: string): Promise<Stats | undefined> {
+async function lstatIfThere(share: Share, path: string): Promise<Stats | undefined> {
   try {
-    return await fs.lstat(bytesOf(path))
+    return await share.files.lstat(bytesOf(path))
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { DATA_HEADER, dataReply, handleReply, statusReply } from './codec-replies.ts'
 import type { Request } from './codec-requests.ts'
-import { closeFd, openFd, readFd, statFd, syncFd, writeFd } from './fd.ts'
+import { closeFd, readFd, syncFd, writeFd } from './fd.ts'
 import type { FileHandle } from './handles.ts'
 import { Fx, Fxf, MAX_READ } from './protocol.ts'
 import type { Share } from './share.ts'
@@ -16,7 +16,7 @@ export async function open(share: Share, request: Of<'open'>): Promise<Buffer> {
   const path = bytesOf(await share.paths.place(request.path))
   // The process's umask applies too, as with OpenSSH; set-id bits are not for a guest to give.
   const mode = (request.attrs.mode ?? 0o666) & 0o777
-  const name = await share.handles.add(() => openRegular(path, flags, mode))
+  const name = await share.handles.add(() => openRegular(share, path, flags, mode))
   return handleReply(request.id, name)
 }
 
@@ -78,10 +78,15 @@ export function openFlags(pflags: number): number {
 }
 
 /** Opens a file and gives it as a handle; anything but a regular file is closed again and refused. */
-export async function openRegular(path: Buffer, flags: number, mode: number): Promise<FileHandle> {
-  const fd = await openFd(path, flags, mode)
+export async function openRegular(
+  share: Share,
+  path: Buffer,
+  flags: number,
+  mode: number,
+): Promise<FileHandle> {
+  const fd = await share.files.open(path, flags, mode)
   try {
-    const stats = await statFd(fd)
+    const stats = await share.files.fstat(fd)
     if (!stats.isFile()) throw failure('not a regular file')
   } catch (error) {
     await closeFd(fd)
