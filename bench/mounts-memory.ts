@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { delay } from '../src/host/delay.ts'
 import { readLock } from '../src/host/lock.ts'
 import { run } from '../src/host/run.ts'
 import { inGuest } from './machine.ts'
@@ -14,6 +14,7 @@ export interface Memory {
 }
 
 const lookMs = 200
+/** MiB of the file that is written and read again and again. */
 const chunk = 512
 
 /**
@@ -27,21 +28,15 @@ export async function memoryWhileFlowing(
   signal: AbortSignal,
 ): Promise<Memory> {
   const before = await agentMemory(product)
-  const done = new AbortController()
-  const peak = highest(product, done.signal)
-  try {
-    const rounds = Math.max(1, Math.round(megabytes / chunk / 2))
-    const each = Math.min(chunk, Math.ceil(megabytes / 2))
-    await inGuest(product, ['bash', '-c', flow, 'flow', path, String(rounds), String(each)], signal)
-    return { before, peak: await stopped(), after: await agentMemory(product), flowed: rounds * each * 2 }
-  } finally {
-    done.abort()
-  }
-
-  function stopped(): Promise<number> {
-    done.abort()
-    return peak
-  }
+  const rounds = Math.max(1, Math.round(megabytes / chunk / 2))
+  const each = Math.min(chunk, Math.ceil(megabytes / 2))
+  const words = ['bash', '-c', flow, 'flow', path, String(rounds), String(each)]
+  const over = new AbortController()
+  const [peak] = await Promise.all([
+    highest(product, over.signal),
+    inGuest(product, words, signal).finally(() => over.abort()),
+  ])
+  return { before, peak, after: await agentMemory(product), flowed: rounds * each * 2 }
 }
 
 const flow = `set -eu
@@ -66,11 +61,11 @@ done
 wait
 rm "$1/flow"`
 
-async function highest(product: Product, done: AbortSignal): Promise<number> {
+async function highest(product: Product, over: AbortSignal): Promise<number> {
   let peak = 0
-  while (!done.aborted) {
+  while (!over.aborted) {
     peak = Math.max(peak, await agentMemory(product))
-    await sleep(lookMs, undefined, { signal: done }).catch(() => undefined)
+    await delay(lookMs, over)
   }
   return peak
 }
