@@ -57,11 +57,10 @@ export async function bareBoot(
     dataDisk: inside('data.qcow2'),
     seed: paths.seed,
     mac: record.mac,
-    mounts: 0,
+    mounts: { type: 'sshfs', sockets: [] },
     paths: {
       qmp: inside('qmp.sock'),
       guestLink: inside('guest.sock'),
-      mountLink: () => '',
       serialLog: inside('serial.log'),
       pidFile: inside('qemu.pid'),
     },

@@ -42,6 +42,7 @@ async function makeStoppedProfile(home: string, profile: string, pid: number): P
     accelerator: 'tcg',
     qemu: { pid, started: 'before' },
     sshPort: 40_022,
+    mounts: [],
     sockets: { qmp: `${paths.folder}/qmp.sock`, guestLink: `${paths.folder}/guest.sock`, mounts: [] },
     ready: false,
   })

@@ -2,6 +2,11 @@
 # Runs inside the image's root folder while it is built: services, clean-up, and the small initrd for direct kernel boot.
 set -eu
 
+# The compiler and what came with it alone go again.
+tcc -o /usr/lib/tcolima/mount-relay /usr/lib/tcolima/mount-relay.c
+rm /usr/lib/tcolima/mount-relay.c
+dpkg --purge tcc libtcc-dev libc6-dev libcrypt-dev libc-dev-bin rpcsvc-proto linux-libc-dev
+
 # Nothing of these helps a machine that is made for containers, and each costs boot time.
 systemctl mask --quiet \
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \

@@ -1,3 +1,4 @@
+import type { MountSpec } from '../config/mounts.ts'
 import type { Config } from '../config/schema.ts'
 import type { ErrorRecord } from '../host/errors.ts'
 import type { ProgressEvent } from '../host/progress.ts'
@@ -12,6 +13,8 @@ export interface AgentMethods {
   start: { params: StartParams; result: StartResult }
   stop: { params: { force: boolean }; result: Record<string, never> }
   status: { params: Record<string, never>; result: AgentStatus }
+  addMount: { params: AddMountParams; result: MountSpec }
+  removeMount: { params: RemoveMountParams; result: MountSpec }
   exec: { params: ExecParams; result: Record<string, never> }
 }
 
@@ -48,14 +51,32 @@ export interface AgentStatus {
   mounts: MountStatus[]
   ports: ForwardStatus[]
   sockets: Record<string, string>
+  /** What the user should know of and can mend. */
+  warnings: { text: string; hint: string }[]
 }
 
 export interface MountStatus {
   location: string
   mountPoint: string
   writable: boolean
+  /** Whether changes on the host are being brought to watchers in the guest. */
+  watched: boolean
   state: 'waiting' | 'mounted' | 'failed'
   detail: string
+}
+
+export interface AddMountParams {
+  mount: MountSpec
+  /** Whether it is one of the settings from now on. */
+  save: boolean
+}
+
+export interface RemoveMountParams {
+  mountPoint: string
+  /** Also when something in the guest uses it. */
+  force: boolean
+  /** Whether it is none of the settings any more. */
+  save: boolean
 }
 
 export interface ExecParams {

@@ -6,6 +6,8 @@ export class GuestState {
   readonly ready = new Set<string>()
   readonly failed = new Set<string>()
   readonly mounts = new Map<number, { state: 'waiting' | 'mounted' | 'failed'; detail: string }>()
+  /** Answers to `unmount` that nobody has taken yet: what kept the mount, '' when it is gone. */
+  readonly unmounted = new Map<number, string>()
   boot: string | undefined
   readonly #waiting = new Set<() => void>()
 
@@ -29,7 +31,13 @@ export class GuestState {
       case 'mount':
         this.mounts.set(message.index, { state: message.state, detail: message.detail })
         break
+      case 'unmounted':
+        this.unmounted.set(message.index, message.problem)
+        if (message.problem === '') this.mounts.delete(message.index)
+        break
       case 'ports':
+      case 'watched':
+      case 'replayed':
         break
     }
     for (const wake of this.#waiting) wake()

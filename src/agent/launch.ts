@@ -8,26 +8,49 @@ import { prepareSocketPath } from '../host/sockets.ts'
 import { homePaths } from '../instance/paths.ts'
 import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
-import { sshfsOptions } from '../mounts/options.ts'
+import { mountOptions } from '../mounts/options.ts'
 import { engineNamed } from '../runtime/engines.ts'
 import { knownHostsLine, sshConfigText } from '../ssh/config-file.ts'
 import { userKey } from '../ssh/keys.ts'
 import { qemuArguments, qemuProgram } from '../vm/command-line.ts'
+import { endDaemons } from '../vm/daemons.ts'
 import { launchQemu, type QemuProcess } from '../vm/process.ts'
 import type { AgentContext } from './context.ts'
 import type { Prepared } from './prepare.ts'
+import { shareFolders } from './shares.ts'
 
-/** Starts QEMU for a prepared instance and writes down that it runs. The guest then boots by itself. */
+/**
+ * Starts QEMU for a prepared instance, and what serves its mounts, and writes down that it runs. The guest then boots by
+ * itself. When it throws, nothing of it runs.
+ */
 export async function launch(
   context: AgentContext,
   prepared: Prepared,
   config: Config,
   sshPort: number,
+  signal: AbortSignal,
+): Promise<{ qemu: QemuProcess; state: InstanceState }> {
+  const { paths } = context
+  try {
+    return await launched(context, prepared, config, sshPort, signal)
+  } catch (error) {
+    await endDaemons(paths.daemons)
+    throw error
+  }
+}
+
+async function launched(
+  context: AgentContext,
+  prepared: Prepared,
+  config: Config,
+  sshPort: number,
+  signal: AbortSignal,
 ): Promise<{ qemu: QemuProcess; state: InstanceState }> {
   const { paths } = context
   const { record, image, accelerator, facts } = prepared
   await writeFile(paths.seed, await seed(context, record, config), { mode: 0o600 })
-  const sockets = await qemuSockets(context, config.mounts.length)
+  const mounts = await shareFolders(context, prepared, config, signal)
+  const sockets = await qemuSockets(context)
   const args = qemuArguments({
     name: externalName(paths.profile),
     arch: record.arch,
@@ -41,11 +64,10 @@ export async function launch(
     dataDisk: paths.dataDisk,
     seed: paths.seed,
     mac: record.mac,
-    mounts: config.mounts.length,
+    mounts,
     paths: {
       qmp: sockets.qmp,
       guestLink: sockets.guestLink,
-      mountLink: (index) => sockets.mounts[index] ?? '',
       serialLog: paths.serialLog,
       pidFile: paths.pidFile,
     },
@@ -58,7 +80,8 @@ export async function launch(
     accelerator,
     qemu: qemu.id,
     sshPort,
-    sockets,
+    mounts: config.mounts.map((mount, index) => ({ ...mount, index })),
+    sockets: { ...sockets, mounts: mounts.type === 'sshfs' ? mounts.sockets : [] },
     ready: false,
   }
   try {
@@ -82,21 +105,18 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
     authorizedKeys: [key.public],
     mounts: config.mounts.map((mount, index) => ({
       index,
+      type: config.mountType,
       mountPoint: mount.mountPoint,
-      // The guest gives a user's own group the number of the user where that is free.
-      options: sshfsOptions({ writable: mount.writable, uid: user.uid, gid: user.uid }),
+      options: mountOptions(config.mountType, { writable: mount.writable }),
     })),
     files: engineNamed(config.runtime).seedFiles(config),
   })
 }
 
-async function qemuSockets(context: AgentContext, mounts: number): Promise<InstanceState['sockets']> {
-  const { paths, host } = context
+async function qemuSockets({ paths, host }: AgentContext): Promise<{ qmp: string; guestLink: string }> {
   await ensureDir(paths.folder)
   const place = async (name: string) => (await prepareSocketPath(paths.folder, name, host)).path
-  const links: string[] = []
-  for (let index = 0; index < mounts; index++) links.push(await place(`mount.${index}.sock`))
-  return { qmp: await place('qmp.sock'), guestLink: await place('guest.sock'), mounts: links }
+  return { qmp: await place('qmp.sock'), guestLink: await place('guest.sock') }
 }
 
 /** Writes the ssh_config and known_hosts of an instance that has its SSH port. */

@@ -1,10 +1,14 @@
 import type { Duplex } from 'node:stream'
 import { GuestLink } from '../guest/link.ts'
+import type { HostMessage } from '../guest/protocol.ts'
 import { delay } from '../host/delay.ts'
 import { TcolimaError } from '../host/errors.ts'
 import type { InstancePaths } from '../instance/paths.ts'
 import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
+import type { HostWarning } from '../notify/host-watcher.ts'
+import { KeptFiles } from '../mounts/kept.ts'
+import { Owners } from '../mounts/owners.ts'
 import { hostfwdForwarder, parseUsernet, removeHostfwd } from '../portforward/hostfwd.ts'
 import { Forwards } from '../portforward/forwards.ts'
 import { sshForwarder } from '../portforward/over-ssh.ts'
@@ -13,6 +17,8 @@ import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
 import { Qmp } from '../vm/qmp.ts'
 import { GuestState } from './guest-state.ts'
+import { Notifications } from './notifications.ts'
+import { mountMessages } from './live-mounts.ts'
 import { MountServers } from './mount-servers.ts'
 import { ensureSshPort } from './ssh-port.ts'
 
@@ -38,15 +44,42 @@ export class Machine {
   readonly guest = new GuestState()
   readonly forwards: Forwards
   readonly ssh: SshLink
+  /** Serves the folders of the host. */
+  readonly mounts: MountServers
   readonly #link: GuestLink
-  readonly #mounts: MountServers
+  /** What the user should know of and can mend. */
+  readonly warnings: HostWarning[] = []
+  readonly #notifications: Notifications | undefined
 
   private constructor(input: MachineInput, qmp: Qmp, link: GuestLink) {
-    const { state, record, log } = input
+    const { paths, state, record, log } = input
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
-    this.#mounts = new MountServers(state.config.mounts, state.sockets.mounts, log)
+    const { mountInotify, mountInotifyIgnore } = state.config
+    if (mountInotify) {
+      this.#notifications = new Notifications({
+        ignore: mountInotifyIgnore,
+        file: paths.replays,
+        send: (message) => link.send(message),
+        warn: (warning) => {
+          log(`${warning.text}. ${warning.hint}`)
+          this.warnings.push(warning)
+        },
+        log,
+      })
+    }
+    // The guest gives a user's own group the number of the user where that is free.
+    const user = { uid: record.user.uid, gid: record.user.uid }
+    this.mounts = new MountServers(state.mounts, state.sockets.mounts, {
+      journal: paths.mountJournal,
+      resume: (index) => {
+        if (this.guest.mounts.has(index)) link.send({ type: 'resume', index })
+      },
+      owners: new Owners(user, new KeptFiles(paths.owners)),
+      notifications: this.#notifications,
+      log,
+    })
     this.ssh = new SshLink(
       (signal) =>
         SshConnection.connect(
@@ -71,16 +104,18 @@ export class Machine {
     })
     link.on('message', (message) => {
       const rebooted = this.guest.take(message)
+      this.#notifications?.take(message)
       if (rebooted) log('the guest has booted anew')
       // What the guest told before nobody may have heard: it tells all again.
       if (rebooted) link.send({ type: 'sync' })
+      if (message.type === 'hello') for (const each of mountMessages(state)) link.send(each)
       if (message.type === 'ports') this.forwards.update(message.add, message.remove, message.whole ?? false)
       if (message.type === 'failed') log(`guest: ${message.subject} failed`)
       if (message.type === 'mount') log(`mount ${message.index}: ${message.state} ${message.detail}`.trim())
     })
     qmp.on('event', ({ event, data }) => {
       const mount = /^port-mount(\d+)$/.exec(String(data?.id))
-      if (event === 'VSERPORT_CHANGE' && mount && data?.open === false) this.#mounts.reset(Number(mount[1]))
+      if (event === 'VSERPORT_CHANGE' && mount && data?.open === false) this.mounts.reset(Number(mount[1]))
       if (event !== 'RTC_CHANGE') log(`QEMU: ${event} ${data ? JSON.stringify(data) : ''}`.trim())
     })
   }
@@ -112,6 +147,11 @@ export class Machine {
     }
   }
 
+  /** Whether changes on the host are being brought to watchers of a mount. */
+  isWatched(mount: number): boolean {
+    return this.#notifications?.isWatched(mount) ?? false
+  }
+
   /** A stream to a Unix socket of the guest. */
   async openUnix(path: string): Promise<Duplex> {
     return await (await this.ssh.get()).openUnix(path)
@@ -120,6 +160,11 @@ export class Machine {
   /** A stream to a TCP port of the guest, as seen from inside. */
   async openTcp(host: string, port: number): Promise<Duplex> {
     return await (await this.ssh.get()).openTcp(host, port)
+  }
+
+  /** Tells the guest something. */
+  tell(message: HostMessage): void {
+    this.#link.send(message)
   }
 
   /** Asks the guest to power itself off; does not wait. */
@@ -131,7 +176,8 @@ export class Machine {
   async close(): Promise<void> {
     this.ssh.close()
     this.#link.close()
-    await Promise.all([this.#mounts.close(), this.forwards.close().catch(() => undefined)])
+    await this.#notifications?.close()
+    await Promise.all([this.mounts.close(), this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }
 }

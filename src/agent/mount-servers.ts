@@ -1,28 +1,79 @@
+import { rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
-import type { MountSpec } from '../config/mounts.ts'
+import type { ActiveMount } from '../instance/state.ts'
 import { delay } from '../host/delay.ts'
+import { messageOf } from '../host/errors.ts'
 import { FifoLock } from '../mounts/order.ts'
-import { type SftpSession, serveSftp } from '../mounts/server.ts'
+import type { Owners } from '../mounts/owners.ts'
+import { type SftpSession, type ShareOptions, serveSftp } from '../mounts/server.ts'
+import { shareRoot } from '../mounts/share-root.ts'
+import type { Notifications } from './notifications.ts'
 
 // Milliseconds before a session that ended badly is offered again.
 const pauseMs = 200
+// Milliseconds between two looks for sessions whose client does not know of them.
+const lookMs = 500
+
+/** What all mounts of a machine need. */
+export interface MountServersInput {
+  /** The file of a mount's journal. */
+  journal: (index: number) => string
+  /** Asks the guest to introduce itself anew: it has a client that may have missed that the host was away. */
+  resume: (index: number) => void
+  /** Who owns the files as the guest sees it; closed with the servers. */
+  owners: Owners
+  /** Bring the host's changes to the guest, where they are wanted. */
+  notifications: Notifications | undefined
+  log: (line: string) => void
+}
 
 /** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
 export class MountServers {
-  readonly #stop = new AbortController()
+  // One guest is the client of all of them, and folders may overlap.
+  readonly #nameLock = new FifoLock()
   readonly #sessions = new Map<number, SftpSession>()
-  readonly #loops: Promise<void>[]
+  readonly #mounts = new Map<number, ActiveMount>()
+  readonly #loops = new Map<number, { stop: AbortController; done: Promise<void> }>()
+  readonly #input: MountServersInput
+  readonly #timer: NodeJS.Timeout
 
-  /** `sockets` are QEMU's ends of the ports, in the order of `mounts`. */
-  constructor(mounts: readonly MountSpec[], sockets: readonly string[], log: (line: string) => void) {
-    // One guest is the client of all of them, and folders may overlap.
-    const nameLock = new FifoLock()
-    this.#loops = mounts.map(async (mount, index) => {
-      const socket = sockets[index]
-      if (socket === undefined) return
-      const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
-      await this.#serve(index, mount, socket, nameLock, tell)
-    })
+  /** `sockets` are QEMU's ends of the ports, by the index of a mount; one without is served by something else. */
+  constructor(mounts: readonly ActiveMount[], sockets: readonly string[], input: MountServersInput) {
+    this.#input = input
+    this.#timer = setInterval(() => {
+      for (const [index, session] of this.#sessions) if (!session.hasClient()) input.resume(index)
+    }, lookMs)
+    // All are known before one is served.
+    for (const mount of mounts) this.#mounts.set(mount.index, mount)
+    for (const mount of mounts) {
+      const socket = sockets[mount.index]
+      if (socket !== undefined) this.add(mount, socket)
+    }
+  }
+
+  /** Serves one more. */
+  add(mount: ActiveMount, socket: string): void {
+    const { journal, notifications, owners, log } = this.#input
+    const { index, writable } = mount
+    const stop = new AbortController()
+    const notifier = notifications?.add(index, mount)
+    const options = {
+      writable,
+      journal: journal(index),
+      nameLock: this.#nameLock,
+      owners,
+      log: (line: string) => log(`mount ${mount.mountPoint}: ${line}`),
+      ...(notifier && { replays: notifier.replays, observer: notifier.observer }),
+    }
+    this.#loops.set(index, { stop, done: this.#serve(mount, socket, options, stop.signal) })
+    this.#mounts.set(index, mount)
+  }
+
+  /** Serves one no more: its files are closed. */
+  async remove(index: number): Promise<void> {
+    await this.#end(index)
+    await this.#input.notifications?.remove(index)
+    await rm(this.#input.journal(index), { force: true })
   }
 
   /** The guest's end of a port was closed: its sshfs is gone, and the next one starts with a new session. */
@@ -31,20 +82,29 @@ export class MountServers {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort()
-    await Promise.all([...this.#sessions.values()].map((session) => session.close()))
-    await Promise.all(this.#loops)
+    clearInterval(this.#timer)
+    await Promise.all([...this.#loops.keys()].map((index) => this.#end(index)))
+    this.#input.owners.close()
+  }
+
+  async #end(index: number): Promise<void> {
+    const loop = this.#loops.get(index)
+    this.#loops.delete(index)
+    this.#mounts.delete(index)
+    loop?.stop.abort()
+    await this.#sessions.get(index)?.close()
+    await loop?.done
   }
 
   async #serve(
-    index: number,
-    mount: MountSpec,
+    mount: ActiveMount,
     path: string,
-    nameLock: FifoLock,
-    log: (line: string) => void,
+    options: Omit<ShareOptions, 'root'> & { log: (line: string) => void },
+    signal: AbortSignal,
   ): Promise<void> {
-    const { signal } = this.#stop
+    const { index } = mount
     while (!signal.aborted) {
+      const root = await this.#nameLock.run(true, () => this.#root(mount, options.log))
       const socket = await connected(path)
       // QEMU is gone: the agent notices by itself.
       if (socket === undefined) return
@@ -52,12 +112,26 @@ export class MountServers {
         socket.destroy()
         return
       }
-      const session = serveSftp(socket, { root: mount.location, writable: mount.writable, log, nameLock })
+      const session = serveSftp(socket, { ...options, root })
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)
       socket.destroy()
       await delay(pauseMs, signal)
+    }
+  }
+
+  // Without a root the guest is answered too, with errors: it must not wait for nothing.
+  async #root({ location }: ActiveMount, log: (line: string) => void): Promise<string> {
+    try {
+      const writable = [...this.#mounts.values()].filter((mount) => mount.writable)
+      return await shareRoot(
+        location,
+        writable.map((mount) => mount.location),
+      )
+    } catch (error) {
+      log(messageOf(error))
+      return location
     }
   }
 }

@@ -7,17 +7,20 @@ import { ensureDir, writeFileAtomic } from '../host/files.ts'
 import { type Report, runStep } from '../host/progress.ts'
 import { installationFolder } from '../host/assets.ts'
 import { bootId } from '../host/boot-id.ts'
+import { findHostProgram } from '../host/programs.ts'
 import { ensureImage } from '../image/build.ts'
 import { recipeFor } from '../image/recipe.ts'
 import { findImage, type Image } from '../image/store.ts'
-import { ensureInstance } from '../instance/create.ts'
+import { ensureInstance, kernelFor } from '../instance/create.ts'
 import { homePaths } from '../instance/paths.ts'
 import { type InstanceRecord, readRecord } from '../instance/record.ts'
 import { engineNamed } from '../runtime/engines.ts'
 import { chooseAccelerator } from '../vm/accelerators.ts'
 import { type QemuFacts, qemuFacts } from '../vm/capabilities.ts'
 import { type Accelerator, qemuProgram } from '../vm/command-line.ts'
+import { requireMountType } from '../vm/mount-types.ts'
 import { proveAccelerator } from '../vm/prove.ts'
+import type { Virtiofsd } from '../vm/virtiofsd.ts'
 import type { StartParams } from './api.ts'
 import type { AgentContext } from './context.ts'
 
@@ -27,6 +30,8 @@ export interface Prepared {
   image: Image
   accelerator: Accelerator
   facts: QemuFacts
+  /** What serves the mounts, where their type takes a program of its own. */
+  virtiofsd?: Virtiofsd | undefined
 }
 
 /** The steps before QEMU starts: settings, image, accelerator, disks. Each can be interrupted and taken up again. */
@@ -44,6 +49,13 @@ export async function prepare(
     const refused = refusedChanges({ ...existing, disk: 0 }, config)
     if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))
   }
+  const program = qemuProgram(config.arch)
+  const virtiofsd = await requireMountType({
+    type: config.mountType,
+    host,
+    qemu: program,
+    which: (name) => findHostProgram(name, host.env.PATH, host.platform),
+  })
   await ensureDir(paths.folder)
   await saveConfig(paths.config, params.changes, writeFileAtomic)
 
@@ -51,7 +63,9 @@ export async function prepare(
     const kept = existing && (await findImage(homePaths(home).images, existing.imageDigest))
     if (kept) return kept
     const guestFolder = path.join(installationFolder(), 'guest')
-    const recipe = recipeFor(config.arch, engineNamed(config.runtime).packages, guestFolder, params.mirror)
+    const { packages } = engineNamed(config.runtime)
+    const kernel = kernelFor(config.mountType, existing)
+    const recipe = recipeFor(config.arch, packages, guestFolder, params.mirror, kernel)
     const root = host.uid === 0
     const made = await ensureImage(recipe, {
       imagesFolder: homePaths(home).images,
@@ -71,7 +85,6 @@ export async function prepare(
     })
   }
 
-  const program = qemuProgram(config.arch)
   const facts = await qemuFacts(program)
   const accelerator = await runStep(report, 'accelerator', async ({ detail }) => {
     const choice = await chooseAccelerator({
@@ -98,5 +111,5 @@ export async function prepare(
   const record = await runStep(report, 'disks', () =>
     ensureInstance({ paths, config, image, host, signal }, existing),
   )
-  return { record, image, accelerator, facts }
+  return { record, image, accelerator, facts, virtiofsd }
 }

@@ -78,11 +78,23 @@ async function answer(socket: Socket, line: string, rest: Buffer, supervisor: Su
     case 'status':
       reply(socket, { result: supervisor.status() })
       break
+    case 'addMount': {
+      socket.resume()
+      const { params } = request as AgentRequest<'addMount'>
+      reply(socket, { result: await supervisor.addMount(params, gone.signal) })
+      break
+    }
+    case 'removeMount': {
+      socket.resume()
+      const { params } = request as AgentRequest<'removeMount'>
+      reply(socket, { result: await supervisor.removeMount(params, gone.signal) })
+      break
+    }
     case 'exec': {
       const { params } = request as AgentRequest<'exec'>
       const { machine, state } = supervisor.machine()
       const ssh = await machine.ssh.get()
-      const channel = await ssh.exec(remoteCommand(params, state.config.mounts), execOptions(params))
+      const channel = await ssh.exec(remoteCommand(params, state.mounts), execOptions(params))
       reply(socket, { result: {} })
       joinExec(socket, channel, rest)
       return

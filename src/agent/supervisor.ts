@@ -1,3 +1,4 @@
+import type { MountSpec } from '../config/mounts.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { isAlive, terminate, waitForEnd } from '../host/processes.ts'
 import { type ProgressEvent, type Report, runStep } from '../host/progress.ts'
@@ -5,13 +6,16 @@ import { lastLines } from '../host/text.ts'
 import { homePaths } from '../instance/paths.ts'
 import { type InstanceRecord, readRecord } from '../instance/record.ts'
 import { type InstanceState, readState, writeState } from '../instance/state.ts'
+import { FifoLock } from '../mounts/order.ts'
 import { engineNamed } from '../runtime/engines.ts'
 import { userKey } from '../ssh/keys.ts'
+import { endDaemons } from '../vm/daemons.ts'
 import { adoptQemu, type QemuProcess } from '../vm/process.ts'
-import type { AgentStatus, StartParams, StartResult } from './api.ts'
+import type { AddMountParams, AgentStatus, RemoveMountParams, StartParams, StartResult } from './api.ts'
 import type { AgentContext } from './context.ts'
 import { type HostSockets, openHostSockets } from './host-sockets.ts'
 import { launch, writeSshFiles } from './launch.ts'
+import { addMount, type LiveMounts, removeMount } from './live-mounts.ts'
 import { Machine } from './machine.ts'
 import { prepare } from './prepare.ts'
 import { refuseOtherSettings } from './settings.ts'
@@ -48,6 +52,8 @@ export class Supervisor {
   #running: Running | undefined
   #starting: Starting | undefined
   #stopping: Promise<void> | undefined
+  // One after the other: each decides by what is mounted.
+  readonly #mounting = new FifoLock()
 
   constructor(context: AgentContext, onIdle: () => void) {
     this.#context = context
@@ -113,12 +119,14 @@ export class Supervisor {
     const running = this.#running
     return {
       phase: this.#phase(),
-      mounts: (running?.state.config.mounts ?? []).map((mount, index) => ({
+      mounts: (running?.state.mounts ?? []).map(({ index, ...mount }) => ({
         ...mount,
+        watched: running?.machine.isWatched(index) ?? false,
         ...(running?.machine.guest.mounts.get(index) ?? { state: 'waiting', detail: '' }),
       })),
       ports: running?.machine.forwards.list() ?? [],
       sockets: running?.sockets.paths ?? {},
+      warnings: running?.machine.warnings ?? [],
     }
   }
 
@@ -128,11 +136,36 @@ export class Supervisor {
     return this.#running
   }
 
+  /** Mounts one more folder into the running guest. Throws like `addMount`, and `not-running`. */
+  async addMount(params: AddMountParams, signal: AbortSignal): Promise<MountSpec> {
+    return await this.#mounting.run(false, () =>
+      addMount(this.#liveMounts(signal), params.mount, params.save),
+    )
+  }
+
+  /** Takes a folder away from the running guest. Throws like `removeMount`, and `not-running`. */
+  async removeMount(params: RemoveMountParams, signal: AbortSignal): Promise<MountSpec> {
+    const { mountPoint, force, save } = params
+    return await this.#mounting.run(false, () =>
+      removeMount(this.#liveMounts(signal), mountPoint, { force, save }),
+    )
+  }
+
   /** Lets go of everything without ending QEMU. */
   async release(): Promise<void> {
     this.#stop.abort()
     await this.#running?.sockets.close()
     await this.#running?.machine.close()
+  }
+
+  #liveMounts(signal: AbortSignal): LiveMounts {
+    this.machine()
+    const running = this.#running
+    if (!running?.state.ready)
+      throw new TcolimaError('busy', `${this.#context.paths.profile} is still starting`)
+    const ended = new AbortController()
+    void running.machine.qemu.ended.then((reason) => ended.abort(this.#qemuError(reason)))
+    return { ...running, context: this.#context, signal, ended: ended.signal }
   }
 
   /** Through a call: the compiler takes it for unset after `#open` in the same function. */
@@ -177,12 +210,14 @@ export class Supervisor {
         if (before) await writeState(paths.state, { ...before, ready: false })
         const prepared = await prepare(this.#context, params, report, signal)
         signal.throwIfAborted()
-        const { qemu, state } = await launch(this.#context, prepared, params.config, before?.sshPort ?? 0)
+        const port = before?.sshPort ?? 0
+        const { qemu, state } = await launch(this.#context, prepared, params.config, port, signal)
         log(`QEMU ${qemu.id.pid} started (${prepared.accelerator})`)
         try {
           await this.#open(prepared.record, state, qemu, signal)
         } catch (thrown) {
           await terminate(qemu.id, { graceMs: quitLimitMs })
+          await endDaemons(paths.daemons)
           const error = TcolimaError.from(thrown)
           error.log ??= { path: paths.qemuLog, lines: lastLines(paths.qemuLog, 12) }
           error.step ??= 'boot'
@@ -239,6 +274,7 @@ export class Supervisor {
     if (this.#stopping || this.#starting || this.#running !== running) return
     running.state.ended = running.ended ?? `QEMU ended unexpectedly: ${reason}`
     await this.#close()
+    await endDaemons(this.#context.paths.daemons)
     await writeState(this.#context.paths.state, running.state)
     this.#onIdle()
   }
@@ -271,6 +307,7 @@ export class Supervisor {
     await runStep(report, 'power off', async ({ detail }) => {
       detail('QEMU did not answer and was ended')
       await terminate(qemu, { graceMs: force ? 0 : quitLimitMs })
+      await endDaemons(this.#context.paths.daemons)
     })
   }
 
@@ -283,6 +320,7 @@ export class Supervisor {
       await qmp.execute('quit').catch(() => undefined)
       await waitForEnd(qemu.id, quitLimitMs)
       await terminate(qemu.id, { graceMs: quitLimitMs })
+      await endDaemons(this.#context.paths.daemons)
       await this.#close()
       running.state.ready = false
       delete running.state.ended

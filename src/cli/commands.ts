@@ -14,6 +14,8 @@ const settings: Flag[] = [
     summary: 'folder to mount, `:w` writable; none for no mounts',
     list: true,
   },
+  { flags: '--mount-type <name>', summary: 'how folders are mounted: sshfs, 9p, virtiofs' },
+  { flags: '--mount-inotify [boolean]', summary: 'changes here reach watchers in the guest (default true)' },
   { flags: '--accel <name>', summary: 'accelerator: auto, kvm, hvf, tcg' },
   { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
   { flags: '--hostname <name>', summary: 'name of the guest' },
@@ -83,6 +85,24 @@ export const commands: Command[] = [
     summary: 'all machines',
     flags: [json],
     load: () => import('./commands/list.ts'),
+  },
+  {
+    name: 'mount',
+    group: 'Machine',
+    summary: 'list the mounts, add or remove one while the machine runs',
+    args: '<action> [path]',
+    flags: [
+      { flags: '--save', summary: 'write it into tcolima.yaml too; enough when the machine is stopped' },
+      force('remove: also when something in the guest uses it'),
+      json,
+    ],
+    examples: [
+      'tcolima mount list',
+      'tcolima mount add ~/src:w --save',
+      'tcolima mount add /data:/mnt/data -p work',
+      'tcolima mount remove /mnt/data -p work',
+    ],
+    load: () => import('./commands/mount.ts'),
   },
   {
     name: 'ssh',

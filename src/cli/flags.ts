@@ -16,6 +16,8 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     disk: textOf(context, 'disk'),
     arch: textOf(context, 'arch'),
     runtime: textOf(context, 'runtime'),
+    mountType: textOf(context, 'mountType'),
+    mountInotify: onOrOff('--mount-inotify', flags.mountInotify),
     accel: textOf(context, 'accel'),
     cpuType: textOf(context, 'cpuType'),
     hostname: textOf(context, 'hostname'),

@@ -2,6 +2,7 @@ import { readLock } from '../host/lock.ts'
 import { isAlive, terminate } from '../host/processes.ts'
 import type { InstancePaths } from '../instance/paths.ts'
 import { readState, writeState } from '../instance/state.ts'
+import { endDaemons } from '../vm/daemons.ts'
 
 // Milliseconds an agent has to let go by itself.
 const graceMs = 2000
@@ -15,7 +16,7 @@ export async function forceStop(paths: InstancePaths): Promise<void> {
   // Another command that holds the instance is not ours to end.
   if (holder?.purpose === 'agent') await terminate(holder.owner, { graceMs })
   const state = readState(paths.state)
-  if (!state) return
-  if (isAlive(state.qemu)) await terminate(state.qemu, { graceMs: 0 })
-  if (state.ready) await writeState(paths.state, { ...state, ready: false })
+  if (state && isAlive(state.qemu)) await terminate(state.qemu, { graceMs: 0 })
+  await endDaemons(paths.daemons)
+  if (state?.ready) await writeState(paths.state, { ...state, ready: false })
 }

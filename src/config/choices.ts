@@ -6,6 +6,9 @@ export type Arch = 'x86_64' | 'aarch64'
 /** How the guest's processor is run: `auto` takes the best that works on this host. */
 export type Accel = 'auto' | 'kvm' | 'hvf' | 'tcg'
 
+/** How the guest gets at folders of the host; Colima's names. */
+export type MountType = 'sshfs' | '9p' | 'virtiofs'
+
 const archNames = new Map<unknown, Arch | 'host'>([
   ['host', 'host'],
   ['x86_64', 'x86_64'],
@@ -14,6 +17,7 @@ const archNames = new Map<unknown, Arch | 'host'>([
   ['arm64', 'aarch64'],
 ])
 const accels: readonly unknown[] = ['auto', 'kvm', 'hvf', 'tcg'] satisfies Accel[]
+const mountTypes: readonly unknown[] = ['sshfs', '9p', 'virtiofs'] satisfies MountType[]
 const laterRuntimes = new Set<unknown>(['containerd', 'incus', 'podman', 'none'])
 
 /** Takes an architecture in the kernel's or in Docker's name for it, or `host`; gives the kernel's name or `host`. */
@@ -33,6 +37,12 @@ export function checkRuntime(value: unknown): Checked<'docker'> {
 /** Takes the name of an accelerator. */
 export function checkAccel(value: unknown): Checked<Accel> {
   return accels.includes(value) ? good(value as Accel) : bad('must be auto, kvm, hvf or tcg')
+}
+
+/** Takes the name of a mount type; '', which Colima knows as "the default", becomes `sshfs`. */
+export function checkMountType(value: unknown): Checked<MountType> {
+  if (value === '') return good('sshfs')
+  return mountTypes.includes(value) ? good(value as MountType) : bad('must be sshfs, 9p or virtiofs')
 }
 
 /**

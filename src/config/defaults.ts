@@ -7,6 +7,10 @@ export const defaults = {
   disk: 100 * GIB,
   arch: 'host',
   runtime: 'docker',
+  mountType: 'sshfs',
+  mountInotify: true,
+  // Changes all the time, and is seldom watched by anyone.
+  mountInotifyIgnore: ['.git', 'node_modules'],
   accel: 'auto',
   cpuType: '',
   activate: true,

@@ -1,8 +1,15 @@
 import { TcolimaError } from '../host/errors.ts'
 import { type Checked, shown } from './checked.ts'
-import { checkAccel, checkArch, checkCpuType, checkHostname, checkRuntime } from './choices.ts'
+import {
+  checkAccel,
+  checkArch,
+  checkCpuType,
+  checkHostname,
+  checkMountType,
+  checkRuntime,
+} from './choices.ts'
 import { checkCpus, checkDisk, checkMemory } from './limits.ts'
-import { clashingMount, type MountEntry, type MountSpec, type PathBase, parseMountFlag } from './mounts.ts'
+import { asEntry, clashingMount, type MountEntry, type PathBase, parseMountFlag } from './mounts.ts'
 import { plainNumber } from './units.ts'
 
 /** The settings of the command line as text, as the user typed them. */
@@ -19,6 +26,10 @@ export interface FlagValues {
   runtime: string
   /** `--mount`, once for each folder, or once with `none`. Takes the place of all mounts of the file. */
   mount: readonly string[]
+  /** `--mount-type` */
+  mountType: string
+  /** `--mount-inotify` */
+  mountInotify: boolean
   /** `--accel` */
   accel: string
   /** `--cpu-type` */
@@ -40,6 +51,8 @@ export interface ConfigChanges {
   runtime?: string | undefined
   /** null: nothing is mounted; []: the home folder. */
   mounts?: MountEntry[] | null | undefined
+  mountType?: string | undefined
+  mountInotify?: boolean | undefined
   accel?: string | undefined
   cpuType?: string | undefined
   autoActivate?: boolean | undefined
@@ -64,6 +77,8 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     arch: checked('--arch', flags.arch, checkArch),
     runtime: checked('--runtime', flags.runtime, checkRuntime),
     mounts: flags.mount && flags.mount.length > 0 ? mountChanges(flags.mount, base) : undefined,
+    mountType: checked('--mount-type', flags.mountType, checkMountType),
+    mountInotify: flags.mountInotify,
     accel: checked('--accel', flags.accel, checkAccel),
     cpuType: checked('--cpu-type', flags.cpuType, checkCpuType),
     autoActivate: flags.activate,
@@ -94,10 +109,6 @@ function mountChanges(texts: readonly string[], base: PathBase): MountEntry[] | 
   const clash = folders[clashingMount(folders)]
   if (clash) throw new TcolimaError('usage', `--mount: ${clash.mountPoint} is the target of two mounts`)
   return folders.map(asEntry)
-}
-
-function asEntry({ location, mountPoint, writable }: MountSpec): MountEntry {
-  return mountPoint === location ? { location, writable } : { location, mountPoint, writable }
 }
 
 function withoutUndefined<T extends object>(record: T): T {

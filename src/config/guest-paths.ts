@@ -8,6 +8,7 @@ const systemTrees = [
   '/lib32',
   '/lib64',
   '/libx32',
+  '/mnt/tcolima-data',
   '/proc',
   '/run',
   '/sbin',
@@ -40,9 +41,12 @@ const systemFolders = new Set([
   ...freeTrees,
 ])
 
+/** The home of the guest's user: sshd looks there for the keys that may log in. */
+const guestHome = /^\/home\/[^/]+\.linux(?:\/\.ssh)?$/
+
 /** Takes an absolute, normal path; says whether a mount there would hide files the guest itself needs. */
 export function isSystemPath(target: string): boolean {
-  if (systemFolders.has(target)) return true
+  if (systemFolders.has(target) || guestHome.test(target)) return true
   if (freeTrees.some((tree) => isWithin(target, tree))) return false
   return systemTrees.some((tree) => isWithin(target, tree))
 }

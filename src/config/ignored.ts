@@ -5,7 +5,6 @@ import { shown } from './checked.ts'
 const colimaDefaults: Record<string, unknown[]> = {
   vmType: ['', 'qemu'],
   mountType: ['', 'sshfs'],
-  mountInotify: [false],
   rosetta: [false],
   binfmt: [true],
   provision: [[]],
@@ -34,6 +33,11 @@ const colimaDefaults: Record<string, unknown[]> = {
 
 const kubernetesDetails = new Set(['version', 'k3sArgs', 'port', 'disable', 'ingress'])
 
+/** Whether a file is for a hypervisor of Colima that tcolima does not use: QEMU runs the machine here. */
+export function isOtherHypervisor({ vmType }: Record<string, unknown>): boolean {
+  return vmType !== undefined && vmType !== null && !colimaDefaults.vmType?.includes(vmType)
+}
+
 /**
  * The zod shape of Colima's keys that this version accepts and does nothing with, so that a colima.yaml works as it is.
  * Types are checked all the same: a provisioning script that is not one must not pass for one.
@@ -55,8 +59,6 @@ export function ignoredShape() {
   )
   return {
     vmType: text,
-    mountType: text,
-    mountInotify: flag,
     rosetta: flag,
     binfmt: flag,
     network: map,
@@ -82,6 +84,7 @@ export function ignoredShape() {
 export function ignoredSettings(values: Record<string, unknown>): string[] {
   const active = new Set<string>()
   for (const [key, value] of Object.entries(values)) {
+    if (key === 'mountType' && !isOtherHypervisor(values)) continue
     const isGroup = key === 'network' || key === 'kubernetes'
     const settings = isGroup ? Object.entries(value ?? {}) : [['', value] as const]
     for (const [part, setting] of settings) {

@@ -7,6 +7,8 @@ export interface FixedSettings {
   runtime: string
   /** Bytes of the data disk as it is now: it may have grown since. */
   disk: number
+  /** Present when its guest's kernel has 9p. */
+  kernel?: 'general'
 }
 
 /**
@@ -16,11 +18,16 @@ export interface FixedSettings {
  */
 export function refusedChanges(
   fixed: FixedSettings,
-  wanted: Pick<Config, 'arch' | 'runtime' | 'disk'>,
+  wanted: Pick<Config, 'arch' | 'runtime' | 'disk' | 'mountType'>,
 ): string[] {
   const refused: string[] = []
   if (wanted.arch !== fixed.arch) refused.push(unchangeable('arch', fixed.arch, wanted.arch))
   if (wanted.runtime !== fixed.runtime) refused.push(unchangeable('runtime', fixed.runtime, wanted.runtime))
+  if (wanted.mountType === '9p' && fixed.kernel === undefined) {
+    refused.push(
+      'mountType: the kernel of this instance has no 9p, which only one made with 9p gets; keep sshfs, use another profile (-p NAME), or make the machine anew: tcolima delete keeps its images, containers and volumes, then start',
+    )
+  }
   if (wanted.disk < fixed.disk) {
     const size = formatSize(fixed.disk)
     refused.push(

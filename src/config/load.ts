@@ -7,7 +7,7 @@ import { shown } from './checked.ts'
 import { defaults } from './defaults.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { type ConfigChanges, type FlagValues, flagChanges } from './flags.ts'
-import { ignoredSettings } from './ignored.ts'
+import { ignoredSettings, isOtherHypervisor } from './ignored.ts'
 import { type MountSpec, outerFirst, resolveMount } from './mounts.ts'
 import { nearest } from './nearest.ts'
 import { type Config, type HostFacts, type Settings, settingsSchema } from './schema.ts'
@@ -46,7 +46,9 @@ export function parseConfig(
     const known = Object.keys(schema.shape)
     throw document.error(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, known)))
   }
-  const settings = { ...parsed.data, ...schema.parse(changes) }
+  // What a file for another hypervisor of Colima says of mounts was chosen for that one: virtiofs on macOS is.
+  const own = isOtherHypervisor(document.values) ? { mountType: undefined } : {}
+  const settings = { ...parsed.data, ...own, ...schema.parse(changes) }
   return { config: resolved(settings, host), warnings: warningsOf(document, file, changes) }
 }
 
@@ -59,6 +61,9 @@ function resolved(settings: Settings, host: HostFacts): Config {
     arch: arch === 'host' ? host.arch : arch,
     runtime: settings.runtime ?? defaults.runtime,
     mounts: resolvedMounts(settings.mounts, host.home),
+    mountType: settings.mountType ?? defaults.mountType,
+    mountInotify: settings.mountInotify ?? defaults.mountInotify,
+    mountInotifyIgnore: settings.mountInotifyIgnore ?? defaults.mountInotifyIgnore,
     accel: settings.accel ?? defaults.accel,
     cpuType: settings.cpuType ?? defaults.cpuType,
     activate: settings.autoActivate ?? defaults.activate,

@@ -13,6 +13,9 @@ export interface MountSpec {
   writable: boolean
 }
 
+/** The serial device has 31 ports: one is its console's, one the link of the guest's script. */
+export const mostMounts = 29
+
 /** A mount as the file has it: `location` may begin with `~`, `mountPoint` defaults to it, `writable` to false. */
 export interface MountEntry {
   location: string
@@ -31,16 +34,20 @@ export interface PathBase {
  * Colima. A relative DIR begins at `base.cwd`. Throws `usage` with what is wrong.
  */
 export function parseMountFlag(text: string, base: PathBase): MountSpec | 'none' {
-  if (text === 'none') return 'none'
+  return text === 'none' ? 'none' : parseMount(text, base, '--mount')
+}
+
+/** Takes the value of `--mount` that names a folder; `what` is how messages call it. Throws like `parseMountFlag`. */
+export function parseMount(text: string, base: PathBase, what: string): MountSpec {
   const parts = text.split(':')
   const writable = takeMode(parts)
   const [dir = '', target, ...rest] = parts
   if (rest.length > 0 || dir === '' || (target !== undefined && !target.startsWith('/'))) {
-    throw usage(`--mount must have the form DIR[:TARGET][:w], TARGET an absolute path, not ${shown(text)}`)
+    throw usage(`${what} must have the form DIR[:TARGET][:w], TARGET an absolute path, not ${shown(text)}`)
   }
-  const mount = resolveMount({ location: fromCwd(dir, base), mountPoint: target, writable }, base.home)
+  const mount = resolveMount({ location: fromCwd(dir, base, what), mountPoint: target, writable }, base.home)
   if (mount.ok) return mount.value
-  throw usage(`--mount ${shown(text)}: ${mount.problem}`)
+  throw usage(`${what} ${shown(text)}: ${mount.problem}`)
 }
 
 /** Takes a mount as written and the user's home folder; gives it settled, or what is wrong with it. */
@@ -61,6 +68,11 @@ export function resolveMount(entry: MountEntry, home: string): Checked<MountSpec
   return good({ location, mountPoint, writable: entry.writable ?? false })
 }
 
+/** A mount as the file has it, without what goes without saying. */
+export function asEntry({ location, mountPoint, writable }: MountSpec): MountEntry {
+  return mountPoint === location ? { location, writable } : { location, mountPoint, writable }
+}
+
 /** The index of the first mount that takes the place in the guest of an earlier one, or -1. */
 export function clashingMount(mounts: readonly MountSpec[]): number {
   return mounts.findIndex((mount, i) =>
@@ -69,12 +81,17 @@ export function clashingMount(mounts: readonly MountSpec[]): number {
 }
 
 /** The mounts, those nearer to the root of the guest first: mounted later, they would hide what lies within them. */
-export function outerFirst(mounts: readonly MountSpec[]): MountSpec[] {
+export function outerFirst<T extends MountSpec>(mounts: readonly T[]): T[] {
   return mounts.toSorted((a, b) => depth(a) - depth(b))
 }
 
-/** Looks whether every folder is there and can be read. Throws `config`, naming the first that is not. */
+/** Looks whether every folder is there and can be read. Throws `config`, naming the first that is not, or for too many. */
 export async function checkMounts(mounts: readonly MountSpec[]): Promise<void> {
+  if (mounts.length > mostMounts) {
+    throw new TcolimaError('config', `${mounts.length} folders are to be mounted, and ${mostMounts} can be`, {
+      hint: 'Mount a folder that holds several of them.',
+    })
+  }
   for (const { location } of mounts) await checkFolder(location)
 }
 
@@ -103,10 +120,10 @@ function takeMode(parts: string[]): boolean {
   return isMode && last !== 'ro'
 }
 
-function fromCwd(dir: string, { cwd, home }: PathBase): string {
+function fromCwd(dir: string, { cwd, home }: PathBase, what: string): string {
   if (absolutePath(dir, home) !== undefined || dir.startsWith('~')) return dir
   if (cwd !== undefined) return `${cwd}/${dir}`
-  throw usage(`--mount ${shown(dir)}: the current folder no longer exists, so the path must be absolute`)
+  throw usage(`${what} ${shown(dir)}: the current folder no longer exists, so the path must be absolute`)
 }
 
 function depth({ mountPoint }: MountSpec): number {

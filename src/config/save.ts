@@ -52,7 +52,8 @@ function setKey(text: string, key: string, value: unknown, file: string): string
   })
 }
 
-function holds(text: string, wanted: Record<string, unknown>): boolean {
+/** Whether a text is valid YAML with just these values. */
+export function holds(text: string, wanted: Record<string, unknown>): boolean {
   const document = parseDocument(text, { merge: true })
   return (
     document.errors.length === 0 &&

@@ -7,7 +7,9 @@ import {
   checkArch,
   checkCpuType,
   checkHostname,
+  checkMountType,
   checkRuntime,
+  type MountType,
 } from './choices.ts'
 import type { FlagBase } from './flags.ts'
 import { ignoredShape } from './ignored.ts'
@@ -26,6 +28,11 @@ export interface Config {
   runtime: 'docker'
   /** Empty: nothing is mounted. A mount comes after the one it lies within. */
   mounts: MountSpec[]
+  mountType: MountType
+  /** Whether changes on the host reach watchers in the guest. */
+  mountInotify: boolean
+  /** Names of files and folders whose changes do not (see `notify/ignores.ts` for the patterns). */
+  mountInotifyIgnore: readonly string[]
   accel: Accel
   /** QEMU's name of the processor; '': the best the accelerator offers. */
   cpuType: string
@@ -54,6 +61,9 @@ export function settingsSchema(host: HostFacts) {
     arch: checkedBy(checkArch),
     runtime: checkedBy(checkRuntime),
     mounts: mountsSchema(host.home).nullish(),
+    mountType: checkedBy(checkMountType),
+    mountInotify: z.boolean('must be true or false').optional(),
+    mountInotifyIgnore: z.array(z.string('must be text'), 'must be a list of names').optional(),
     accel: checkedBy(checkAccel),
     cpuType: checkedBy(checkCpuType),
     autoActivate: z.boolean('must be true or false').optional(),

@@ -4,6 +4,7 @@ import {
   isMap,
   isNode,
   isScalar,
+  type Node,
   type Pair,
   parseDocument,
   stringify,
@@ -66,14 +67,22 @@ function replaceValue(text: string, pair: Pair, { inline, block }: Rendered, new
 function span(text: string, value: unknown): { from: number; to: number } | undefined {
   if (!isNode(value) || !value.range) return undefined
   const from = value.range[0]
-  let to = isCollection(value) && !value.flow ? from : value.range[1]
-  // The parser counts comments and blank lines that follow a block as part of it; its last leaf ends before them.
-  visit(value, (_, node) => {
-    const isLeaf = isScalar(node) || isAlias(node) || (isCollection(node) && node.flow)
-    if (isLeaf && node.range) to = Math.max(to, node.range[1])
-  })
+  const to = leafEnd(value, isCollection(value) && !value.flow ? from : value.range[1])
   const content = text.slice(from, to).trimEnd()
   return content === '' ? undefined : { from, to: from + content.length }
+}
+
+/**
+ * Where the last leaf of a node ends, `least` where it has none: the parser counts comments and blank lines that follow a
+ * block as part of it.
+ */
+export function leafEnd(value: Node, least: number): number {
+  let end = least
+  visit(value, (_, node) => {
+    const isLeaf = isScalar(node) || isAlias(node) || (isCollection(node) && node.flow)
+    if (isLeaf && node.range) end = Math.max(end, node.range[1])
+  })
+  return end
 }
 
 function lineStart(text: string, offset: number): number {

@@ -28,6 +28,15 @@ runtime: ${defaults.runtime}
 #     mountPoint: /data
 mounts: []
 
+# How they are mounted: sshfs, 9p, or virtiofs (Linux, with virtiofsd). May change at any start.
+mountType: ${defaults.mountType}
+
+# Whether changes on this computer reach programs in the guest that watch for them (hot reload), with the default mount type.
+mountInotify: ${defaults.mountInotify}
+
+# Names of files and folders whose changes do not; * and ? stand for characters.
+mountInotifyIgnore: [${defaults.mountInotifyIgnore.join(', ')}]
+
 # How the processor is run: auto (the best that works), kvm, hvf, or tcg (software emulation).
 accel: ${defaults.accel}
 

@@ -10,9 +10,49 @@ export type GuestMessage =
   /** Listening sockets as /proc/net shows them, `tcp 0100007F 1F90`; with `whole`, `add` is the full list. */
   | { type: 'ports'; add: string[]; remove: string[]; whole?: boolean }
   | { type: 'mount'; index: number; state: 'waiting' | 'mounted' | 'failed'; detail: string }
+  /** The mounts in which something in the guest watches files (inotify). */
+  | { type: 'watched'; indexes: number[] }
+  /** A replay is through; `failed` of its steps did not work. */
+  | { type: 'replayed'; index: number; id: number; failed: number }
+  /** The answer to `unmount`; `problem` is '' when it is gone. */
+  | { type: 'unmounted'; index: number; problem: string }
 
-/** What the host asks. `sync`: tell everything again. */
-export type HostMessage = { type: 'sync' } | { type: 'poweroff' }
+/**
+ * What the host asks. `sync`: tell everything again; `resume`: a mount's relay is to speak to the host anew; `watched`:
+ * look which mounts are watched, and tell; `replay`: do these steps on a mount, `act:hex path[:hex path]` joined by `;`.
+ */
+export type HostMessage =
+  | { type: 'sync' }
+  | { type: 'poweroff' }
+  | { type: 'resume'; index: number }
+  | { type: 'watched' }
+  | { type: 'replay'; index: number; id: number; steps: string }
+  | MountMessage
+  | UnmountMessage
+
+/** Mounts a folder that is not in the seed's table; one that is known by its index already is left alone. */
+export interface MountMessage {
+  type: 'mount'
+  index: number
+  fs: 'sshfs'
+  /** The place in hexadecimal: it may hold any byte. */
+  path: string
+  /** Joined with commas. */
+  options: string
+}
+
+/** Takes a mount away; unless forced only when nothing uses it. */
+export interface UnmountMessage {
+  type: 'unmount'
+  index: number
+  force: boolean
+}
+
+/** The message that mounts a folder. The guest's script finds its parts by their order. */
+export function mountMessage(index: number, mountPoint: string, options: string[]): MountMessage {
+  const path = Buffer.from(mountPoint).toString('hex')
+  return { type: 'mount', index, fs: 'sshfs', path, options: options.join(',') }
+}
 
 /** Reads one line of the guest. Gives undefined for what is no message: the guest is not trusted. Pure. */
 export function parseGuestMessage(line: string): GuestMessage | undefined {
@@ -44,6 +84,18 @@ export function parseGuestMessage(line: string): GuestMessage | undefined {
             state: message.state,
             detail: isText(message.detail) ? printable(utf8(message.detail)) : '',
           }
+        : undefined
+    case 'watched':
+      return Array.isArray(message.indexes) && message.indexes.every(isNumber)
+        ? { type: 'watched', indexes: message.indexes }
+        : undefined
+    case 'replayed':
+      return isNumber(message.index) && isNumber(message.id) && isNumber(message.failed)
+        ? { type: 'replayed', index: message.index, id: message.id, failed: message.failed }
+        : undefined
+    case 'unmounted':
+      return isNumber(message.index) && isText(message.problem)
+        ? { type: 'unmounted', index: message.index, problem: printable(utf8(message.problem)) }
         : undefined
     default:
       return undefined

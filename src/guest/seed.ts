@@ -14,12 +14,13 @@ export interface Seed {
   files: Record<string, string>
 }
 
-/** A folder the guest mounts over the virtio-serial port with this index. */
+/** A folder the guest mounts from the port or the file system with this index. */
 export interface SeedMount {
   index: number
+  type: 'sshfs' | '9p' | 'virtiofs'
   /** Absolute path in the guest. */
   mountPoint: string
-  /** sshfs options. */
+  /** Options of sshfs, or of mount(8). */
   options: string[]
 }
 
@@ -53,11 +54,11 @@ function settingsText(seed: Seed): string {
     .join('')
 }
 
-/** One line a mount: index, path in hexadecimal (it may hold any byte), options. */
+/** One line a mount: index, type, path in hexadecimal (it may hold any byte), options. */
 function mountsText(mounts: SeedMount[]): string {
   return mounts
-    .map((mount) =>
-      [mount.index, Buffer.from(mount.mountPoint).toString('hex'), mount.options.join(',')].join('\t'),
+    .map(({ index, type, mountPoint, options }) =>
+      [index, type, Buffer.from(mountPoint).toString('hex'), options.join(',')].join('\t'),
     )
     .map((line) => `${line}\n`)
     .join('')

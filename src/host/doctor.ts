@@ -20,6 +20,8 @@ export interface DoctorInput {
   guestArch?: Host['arch']
   /** Whether the runtime is one the `docker` program talks to; true unless told. */
   docker?: boolean
+  /** Whether an instance mounts its folders with virtiofs; false unless told. */
+  virtiofs?: boolean
   /** Long paths of the sockets the instances have or would have. */
   sockets?: { dir: string; name: string }[]
   /** What the caller found left over from instances: this layer does not know them. */
@@ -61,6 +63,7 @@ export async function checkHost(input: DoctorInput): Promise<Check[]> {
     ...programs.map(found),
     ...(host.platform === 'linux' && host.uid !== 0 ? [found('newuidmap')] : []),
     ...namespaces,
+    ...(input.virtiofs === true ? [found('virtiofsd')] : []),
     ...(input.docker === false ? [] : checkDocker(host, found('docker'))),
     space,
     ...(input.sockets ?? []).map(({ dir, name }) => checkSocket(dir, name, host)),

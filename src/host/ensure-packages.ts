@@ -20,6 +20,8 @@ export interface EnsureOptions extends InstallOptions {
   guestArch?: Host['arch']
   /** Whether the runtime is one the `docker` program talks to; true unless told. */
   docker?: boolean
+  /** Whether folders are to be mounted with virtiofs; false unless told. */
+  virtiofs?: boolean
   /** Install without asking. */
   yes: boolean
   /** Asks a yes-or-no question. */
@@ -89,10 +91,10 @@ function canBecomeRoot(facts: PackageFacts): boolean {
 
 /** The facts `missingPackages` takes, as the machine has them. */
 export function packageFacts(
-  options: Pick<EnsureOptions, 'host' | 'guestArch' | 'docker'>,
+  options: Pick<EnsureOptions, 'host' | 'guestArch' | 'docker' | 'virtiofs'>,
   system: HostSystem,
 ): PackageFacts {
-  const { host, guestArch = host.arch, docker = true } = options
+  const { host, guestArch = host.arch, docker = true, virtiofs = false } = options
   const osRelease = host.platform === 'linux' ? system.readFile('/etc/os-release') : undefined
   return {
     platform: host.platform,
@@ -100,6 +102,7 @@ export function packageFacts(
     guestArch,
     root: host.uid === 0,
     docker,
+    virtiofs,
     which: system.which,
     exists: system.exists,
   }

@@ -13,6 +13,8 @@ export interface PackageFacts {
   root: boolean
   /** Whether the runtime is one the `docker` program talks to. */
   docker: boolean
+  /** Whether folders are to be mounted with virtiofs. */
+  virtiofs: boolean
   which: (program: string) => string | undefined
   exists: (file: string) => boolean
 }
@@ -90,6 +92,7 @@ function needs(facts: PackageFacts): Need[] {
     ...all('ssh', { apt: 'openssh-client', dnf: 'openssh-clients', pacman: 'openssh' }),
     ...(linux ? imageBuilding(facts) : []),
     ...(facts.docker ? [dockerClient] : []),
+    ...(facts.virtiofs ? [virtiofsd] : []),
   ]
 }
 
@@ -147,6 +150,16 @@ const dockerClient: Need = {
     brew: [['docker']],
   },
   hint: 'without the docker program, point any other Docker client at the instance with DOCKER_HOST=unix://<its docker.sock>',
+}
+
+const virtiofsd: Need = {
+  program: 'virtiofsd',
+  packages: {
+    // Debian 12 and Ubuntu 22.04 have QEMU's former one, in a package of QEMU.
+    apt: [['virtiofsd'], ['qemu-system-common']],
+    dnf: [['virtiofsd']],
+    pacman: [['virtiofsd']],
+  },
 }
 
 function all(program: string, packages: Partial<Record<PackageManager, string>>): Need[] {

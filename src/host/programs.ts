@@ -13,7 +13,7 @@ export function findProgram(name: string, searchPath: string | undefined): strin
 
 /**
  * Looks for a program tcolima uses: on PATH, then where system programs lie that an ordinary user's PATH leaves out
- * (mke2fs on Debian; Homebrew when a desktop application starts tcolima).
+ * (mke2fs on Debian; virtiofsd everywhere; Homebrew when a desktop application starts tcolima).
  */
 export function findHostProgram(
   name: string,
@@ -24,7 +24,7 @@ export function findHostProgram(
 }
 
 const extraFolders = {
-  linux: ['/usr/local/sbin', '/usr/sbin', '/sbin'],
+  linux: ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/libexec', '/usr/lib', '/usr/lib/qemu'],
   darwin: ['/opt/homebrew/bin', '/usr/local/bin'],
 }
 

@@ -37,13 +37,21 @@ const basePackages = [
   'procps',
   'sudo',
   'ca-certificates',
+  // compile guest/…/mount-relay.c and are taken away again (guest/customize.sh)
+  'tcc',
+  'libc6-dev',
 ]
 
-// Debian's kernels for virtual machines: a quarter of the modules of the general ones.
-const kernelPackages = { x86_64: 'linux-image-cloud-amd64', aarch64: 'linux-image-cloud-arm64' }
+/** `cloud`: Debian's kernel for virtual machines, a quarter of the modules. `general`: its others', which has 9p. */
+export type Kernel = 'cloud' | 'general'
+
+const kernelPackages = {
+  cloud: { x86_64: 'linux-image-cloud-amd64', aarch64: 'linux-image-cloud-arm64' },
+  general: { x86_64: 'linux-image-amd64', aarch64: 'linux-image-arm64' },
+}
 
 /**
- * The recipe of the image for an architecture and an engine. `guestFolder` holds our own files; `enginePackages` are
+ * The recipe of the image for an architecture, a kernel and an engine. `guestFolder` holds our own files; `enginePackages` are
  * Debian's names. Throws when a file cannot be read.
  */
 export function recipeFor(
@@ -51,8 +59,9 @@ export function recipeFor(
   enginePackages: string[],
   guestFolder: string,
   mirror?: string,
+  kernel: Kernel = 'cloud',
 ): Recipe {
-  const packages = [kernelPackages[arch], ...basePackages, ...enginePackages].sort()
+  const packages = [kernelPackages[kernel][arch], ...basePackages, ...enginePackages].sort()
   return { suite, arch, packages, files: digestsBelow(guestFolder), mirror }
 }
 

@@ -7,6 +7,7 @@ import { guestUser } from '../guest/user.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { writeFileAtomic } from '../host/files.ts'
 import type { Host } from '../host/platform.ts'
+import type { Kernel } from '../image/recipe.ts'
 import type { Image } from '../image/store.ts'
 import { generateKey } from '../ssh/keys.ts'
 import { createDataDisk, createRootDisk, diskSize, growDisk } from '../vm/disks.ts'
@@ -23,6 +24,13 @@ export interface CreateInput {
   image: Image
   host: Host
   signal: AbortSignal
+}
+
+/** The kernel of an instance: what it has, or for a new one what its mounts take. Pure. */
+export function kernelFor(mountType: Config['mountType'], existing: InstanceRecord | undefined): Kernel {
+  if (existing) return existing.kernel ?? 'cloud'
+  // Debian's kernel for virtual machines has virtiofs built in, and no 9p.
+  return mountType === '9p' ? 'general' : 'cloud'
 }
 
 /**
@@ -46,6 +54,7 @@ export async function ensureInstance(
     runtime: config.runtime,
     imageDigest: image.digest,
     imageSha256: image.sha256,
+    ...(kernelFor(config.mountType, existing) === 'general' ? { kernel: 'general' } : {}),
     user: guestUser(host, image.names),
     // Locally administered, unicast; QEMU's own prefix (docs of `-device virtio-net-pci,mac=`).
     mac:

@@ -14,14 +14,22 @@ export interface InstancePaths {
   lock: string
   rootDisk: string
   dataDisk: string
+  /** Owners and modes in the guest that files of shared folders do not have on the host. */
+  owners: string
   seed: string
   qemuLog: string
   serialLog: string
   agentLog: string
   pidFile: string
+  /** The daemons beside QEMU that serve mounts, as src/vm/daemons.ts writes them down. */
+  daemons: string
+  /** Paths that a replay of host changes in a mount may be under way for (src/mounts/replay.ts). */
+  replays: (mount: number) => string
   sshConfig: string
   knownHosts: string
   hostKey: string
+  /** What a mount needs to outlive an agent (src/mounts/journal.ts). */
+  mountJournal: (mount: number) => string
   /** Name of the agent's socket in the folder; see `prepareSocketPath` for long paths. */
   agentSocketName: string
 }
@@ -40,14 +48,18 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     lock: inside('lock'),
     rootDisk: inside('root.qcow2'),
     dataDisk: inside('data.qcow2'),
+    owners: inside('owners'),
     seed: inside('seed.tar'),
     qemuLog: inside('qemu.log'),
     serialLog: inside('serial.log'),
     agentLog: inside('agent.log'),
     pidFile: inside('qemu.pid'),
+    daemons: inside('daemons.json'),
+    replays: (mount) => inside(`mount.${mount}.replay`),
     sshConfig: inside('ssh_config'),
     knownHosts: inside('known_hosts'),
     hostKey: inside('ssh_host_ed25519_key'),
+    mountJournal: (mount) => inside(`mount.${mount}.journal`),
     agentSocketName: 'agent.sock',
   }
 }

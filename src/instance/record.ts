@@ -9,6 +9,8 @@ export interface InstanceRecord {
   /** The image its root disk lies over, and that image's content. */
   imageDigest: string
   imageSha256: string
+  /** Debian's general kernel instead of the one for virtual machines: it has 9p. */
+  kernel?: 'general'
   user: { name: string; uid: number }
   mac: string
   /** Public key line. */

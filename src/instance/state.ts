@@ -1,17 +1,25 @@
+import type { MountSpec } from '../config/mounts.ts'
 import type { Config } from '../config/schema.ts'
 import { readJson, writeJson } from '../host/files.ts'
 import type { ProcessId } from '../host/processes.ts'
 
+/** A folder that is mounted now. Its index names its port or file system, and is another's only once it is gone. */
+export interface ActiveMount extends MountSpec {
+  index: number
+}
+
 /** What runs of an instance, or ran last; kept for whoever comes after the agent that wrote it. */
 export interface InstanceState {
   version: 1
-  /** The settings this machine was started with. */
+  /** The settings this machine was started with, and the mounts that were saved since. */
   config: Config
   accelerator: 'kvm' | 'hvf' | 'tcg'
   qemu: ProcessId
   /** Loopback port of the host that leads to the guest's SSH; 0 until it is there. */
   sshPort: number
-  /** Paths of the sockets QEMU listens on. */
+  /** What is mounted now: those of the start, and what `mount add` and `mount remove` made of them. */
+  mounts: ActiveMount[]
+  /** Paths of the sockets QEMU listens on; those of mounts by their index. */
   sockets: { qmp: string; guestLink: string; mounts: string[] }
   /** Whether the start came to its end. */
   ready: boolean
@@ -25,7 +33,10 @@ export function readState(file: string): InstanceState | undefined {
     const state = readJson(file) as InstanceState | undefined
     const whole =
       state?.version === 1 && Number.isInteger(state.qemu?.pid) && Array.isArray(state.config?.mounts)
-    return whole ? state : undefined
+    if (!whole) return undefined
+    // One that runs over an update was started when mounts had one type, and stayed as they were.
+    const mounts = state.config.mounts.map((mount, index) => ({ ...mount, index }))
+    return { ...{ mounts }, ...state, config: { ...{ mountType: 'sshfs' }, ...state.config } }
   } catch {
     return undefined
   }

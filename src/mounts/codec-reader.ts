@@ -30,11 +30,15 @@ export class ByteReader {
     return high * 0x100000000 + this.u32()
   }
 
-  /** A length-prefixed string as a view of the packet, without a copy. */
-  blob(): Buffer {
-    const length = this.u32()
+  /** So many bytes as a view of the packet. */
+  raw(length: number): Buffer {
     const start = this.advance(length)
     return this.bytes.subarray(start, start + length)
+  }
+
+  /** A length-prefixed string as a view of the packet, without a copy. */
+  blob(): Buffer {
+    return this.raw(this.u32())
   }
 
   /** A length-prefixed string as a byte string. */

@@ -1,10 +1,11 @@
 import { type FileAttrs, writeAttrs } from './codec-attrs.ts'
 import { ByteWriter } from './codec-writer.ts'
-import { EXTENSIONS, Fxp, VERSION } from './protocol.ts'
+import { EXTENSIONS, Fxp, RESUME, VERSION } from './protocol.ts'
 
-/** SSH_FXP_VERSION with the extensions offered (draft section 4). */
-export function versionReply(): Buffer {
+/** SSH_FXP_VERSION with the extensions offered (draft section 4), behind the answer to the relay's `nonce`. */
+export function versionReply(nonce?: Buffer): Buffer {
   const writer = new ByteWriter(Fxp.VERSION, 256).u32(VERSION)
+  if (nonce) writer.text(RESUME).text(nonce)
   for (const [name, version] of EXTENSIONS) writer.text(name).text(version)
   return writer.finish()
 }

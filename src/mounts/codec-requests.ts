@@ -1,6 +1,6 @@
 import { type FileAttrs, readAttrs } from './codec-attrs.ts'
 import { ByteReader } from './codec-reader.ts'
-import { Fxp } from './protocol.ts'
+import { Fxp, NONCE_BYTES, RESUME } from './protocol.ts'
 
 /** A request of the client (draft section 6; OpenSSH PROTOCOL section 4). Paths and handles are byte strings. */
 export type Request =
@@ -17,8 +17,20 @@ export type Request =
 
 type PathKind = 'lstat' | 'stat' | 'opendir' | 'remove' | 'rmdir' | 'realpath' | 'readlink' | 'statvfs'
 
+/** What the relay in the guest says in SSH_FXP_INIT. */
+export interface Resume {
+  nonce: Buffer
+  /** The client is the one of before: its handles count. */
+  goesOn: boolean
+  /** So many requests that follow may have been done already. */
+  resends: number
+}
+
 /** What a packet says: a request, the start of a session, or nothing that can be understood. */
-export type Incoming = Request | { kind: 'init'; version: number } | { kind: 'malformed'; reason: string }
+export type Incoming =
+  | Request
+  | { kind: 'init'; version: number; resume?: Resume }
+  | { kind: 'malformed'; reason: string }
 
 /**
  * Takes one packet without its length field; gives what it says. Never throws: a packet that ends too early is
@@ -30,10 +42,19 @@ export function decodeRequest(packet: Buffer): Incoming {
     const reader = new ByteReader(packet)
     const type = reader.u8()
     const first = reader.u32()
-    return type === Fxp.INIT ? { kind: 'init', version: first } : decodeBody(type, first, reader)
+    if (type !== Fxp.INIT) return decodeBody(type, first, reader)
+    const resume = packet.length > 5 ? readResume(reader) : undefined
+    return { kind: 'init', version: first, ...(resume && { resume }) }
   } catch (error) {
     return { kind: 'malformed', reason: error instanceof Error ? error.message : String(error) }
   }
+}
+
+// Other extensions of INIT than ours mean nothing here.
+function readResume(reader: ByteReader): Resume | undefined {
+  if (reader.text() !== RESUME) return undefined
+  const data = new ByteReader(reader.blob())
+  return { nonce: data.raw(NONCE_BYTES), goesOn: data.u32() === 1, resends: data.u32() }
 }
 
 // The order of properties is the order of the fields on the wire: object literals are evaluated left to right.

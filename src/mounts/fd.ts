@@ -53,11 +53,6 @@ export function chmodFd(fd: number, mode: number): Promise<void> {
   return call((done) => fs.fchmod(fd, mode, done))
 }
 
-/** Sets an open file's owner; -1 leaves one as it is. */
-export function chownFd(fd: number, uid: number, gid: number): Promise<void> {
-  return call((done) => fs.fchown(fd, uid, gid, done))
-}
-
 /** Sets an open file's times, in seconds. */
 export function timesFd(fd: number, atime: number, mtime: number): Promise<void> {
   return call((done) => fs.futimes(fd, atime, mtime, done))

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import type { Dir } from 'node:fs'
 import { closeFd } from './fd.ts'
+import { Journal } from './journal.ts'
 import { failure } from './status.ts'
 
 /** An open file. */
@@ -9,6 +9,13 @@ export interface FileHandle {
   fd: number
   /** Opened with SSH_FXF_APPEND: offsets of WRITE do not count. */
   append: boolean
+  /** Where it lay when it was opened, and with which flags of `open`. */
+  place: string
+  flags: number
+  dev: number
+  ino: number
+  /** Called once it is closed. */
+  onClose?: () => void
 }
 
 /** An open folder. */
@@ -17,6 +24,10 @@ export interface DirHandle {
   dir: Dir
   /** Where it lay when it was opened: a real path. */
   place: string
+  dev: number
+  ino: number
+  /** Names that an earlier server gave of it. */
+  given: ReadonlySet<string>
   /** Whether `.` and `..` have been given. */
   started: boolean
   /** An entry read that did not fit into the last batch. */
@@ -39,18 +50,19 @@ interface Slot {
 export const MAX_HANDLES = 4096
 
 /**
- * The open files and folders of one session. Names are byte strings of 8 bytes: a random tag of the session, and a
- * number never used again in it, so that no handle of another session, or from before a reset, is valid.
+ * The open files and folders of one session. Names are byte strings of 8 bytes: a random tag of the client's session,
+ * and a number never used again in it, so that no handle of another session, or from before a reset, is valid. The
+ * journal knows all of them.
  */
 export class HandleTable {
   private readonly slots = new Map<string, Slot>()
   private readonly closing = new Set<Promise<void>>()
-  private readonly tag = randomBytes(4).toString('latin1')
+  private readonly journal: Journal
   private readonly limit: number
   private reserved = 0
-  private count = 0
 
-  constructor(limit = MAX_HANDLES) {
+  constructor(journal = new Journal(), limit = MAX_HANDLES) {
+    this.journal = journal
     this.limit = limit
   }
 
@@ -59,21 +71,32 @@ export class HandleTable {
     return this.slots.size
   }
 
-  /** Opens by `open` and gives the new handle's name. Throws when too many are open. */
-  async add(open: () => Promise<OpenHandle>): Promise<string> {
+  /** Opens by `open` for a request and gives the new handle's name. Throws when too many are open. */
+  async add(request: { id: number; path: string }, open: () => Promise<OpenHandle>): Promise<string> {
     if (this.slots.size + this.reserved >= this.limit) throw failure('too many open handles')
     // The place is taken before the file is open: many OPENs run at once.
     this.reserved++
     try {
       const handle = await open()
-      const number = Buffer.alloc(4)
-      number.writeUInt32BE(this.count++ >>> 0)
-      const name = this.tag + number.toString('latin1')
-      this.slots.set(name, { handle, users: 0, release: undefined })
+      const name = this.journal.nextName()
+      const { kind, place, dev, ino } = handle
+      const flags = handle.kind === 'file' ? handle.flags : 0
+      const { id, path } = request
+      this.journal.opened(name, { kind, id, path, places: [place], flags, dev, ino })
+      this.restore(name, handle)
       return name
     } finally {
       this.reserved--
     }
+  }
+
+  has(name: string): boolean {
+    return this.slots.has(name)
+  }
+
+  /** Puts a handle of an earlier server, opened again, under its name. */
+  restore(name: string, handle: OpenHandle): void {
+    this.slots.set(name, { handle, users: 0, release: undefined })
   }
 
   /** Runs `work` with an open file; the file stays open until it is done. Throws for an unknown handle or a folder. */
@@ -98,6 +121,17 @@ export class HandleTable {
   async close(name: string): Promise<void> {
     const slot = this.slots.get(name)
     if (!slot) throw failure('no such handle')
+    this.journal.closed(name)
+    await this.release(name, slot)
+  }
+
+  /** Closes all, which the journal does not learn; resolves when every file is closed. Never rejects. */
+  async closeAll(): Promise<void> {
+    for (const [name, slot] of this.slots) this.release(name, slot).catch(() => {})
+    await Promise.all(this.closing)
+  }
+
+  private async release(name: string, slot: Slot): Promise<void> {
     this.slots.delete(name)
     const closed = closeSlot(slot)
     const tracked = closed.catch(() => {})
@@ -105,12 +139,6 @@ export class HandleTable {
     await tracked
     this.closing.delete(tracked)
     await closed
-  }
-
-  /** Closes all; resolves when every file is closed. Never rejects. */
-  async closeAll(): Promise<void> {
-    for (const name of this.slots.keys()) this.close(name).catch(() => {})
-    await Promise.all(this.closing)
   }
 
   private async use<T>(name: string, work: (handle: OpenHandle) => Promise<T>): Promise<T> {
@@ -132,6 +160,6 @@ async function closeSlot(slot: Slot): Promise<void> {
       slot.release = resolve
     })
   }
-  if (slot.handle.kind === 'file') await closeFd(slot.handle.fd)
-  else await slot.handle.dir.close()
+  if (slot.handle.kind === 'dir') return slot.handle.dir.close()
+  await closeFd(slot.handle.fd).finally(slot.handle.onClose)
 }

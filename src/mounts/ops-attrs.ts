@@ -1,8 +1,10 @@
-import { constants, promises as fs, type Stats } from 'node:fs'
+import { constants, promises as fs } from 'node:fs'
 import { attrsOf, type FileAttrs } from './codec-attrs.ts'
 import { attrsReply, statusReply } from './codec-replies.ts'
-import { chmodFd, chownFd, closeFd, statFd, timesFd, truncateFd } from './fd.ts'
+import { closeFd, statFd, timesFd, truncateFd } from './fd.ts'
+import { byFd, byPath, type ModeAccess, setMode } from './modes.ts'
 import { openRegular } from './ops-files.ts'
+import type { Owners } from './owners.ts'
 import { Fx } from './protocol.ts'
 import type { Share } from './share.ts'
 import { bytesOf } from './share-path.ts'
@@ -10,41 +12,32 @@ import { failure, StatusError } from './status.ts'
 
 /** SSH_FXP_LSTAT (draft section 6.8). */
 export async function lstat(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-  return attrsReply(
-    request.id,
-    attrsOf(await share.files.lstat(bytesOf(await share.paths.place(request.path)))),
-  )
+  return look(share, request, await share.paths.place(request.path))
 }
 
 /** SSH_FXP_STAT: links are followed as long as they stay in the share. */
 export async function stat(share: Share, request: { id: number; path: string }): Promise<Buffer> {
-  return attrsReply(
-    request.id,
-    attrsOf(await share.files.lstat(bytesOf(await share.paths.followed(request.path)))),
-  )
+  return look(share, request, await share.paths.followed(request.path))
 }
 
 /** SSH_FXP_FSTAT. */
 export function fstat(share: Share, request: { id: number; handle: string }): Promise<Buffer> {
   return share.handles.withFile(request.handle, async (file) =>
-    attrsReply(request.id, attrsOf(await share.files.fstat(file.fd))),
+    attrsReply(request.id, attrsOf(share.owners.asSeen(await share.paths.files.fstat(file.fd)))),
   )
 }
 
-/** SSH_FXP_SETSTAT (draft section 6.9), in OpenSSH's order; a link is changed itself, never what it points to. */
+/** SSH_FXP_SETSTAT (draft section 6.9); a link is changed itself, never what it points to. */
 export async function setstat(
   share: Share,
   request: { id: number; path: string; attrs: FileAttrs },
 ): Promise<Buffer> {
-  const { size, mode, atime, mtime, uid, gid } = request.attrs
-  const path = bytesOf(await share.paths.place(request.path))
-  const before = await share.files.lstat(path)
-  if (size !== undefined) await truncate(share, path, size)
-  // No system call that Node offers sets a mode without following a link, and Linux has no modes of links.
-  if (mode !== undefined && before.isSymbolicLink()) throw unsupported('mode of a link')
-  if (mode !== undefined) await fs.chmod(path, allowedMode(mode, before))
-  if (atime !== undefined && mtime !== undefined) await fs.lutimes(path, atime, mtime)
-  if (uid !== undefined && gid !== undefined) await fs.lchown(path, ownerId(uid), ownerId(gid))
+  const place = await share.paths.place(request.path)
+  await change(share.owners, request.attrs, {
+    ...byPath(bytesOf(place)),
+    truncate: (size) => truncate(place, size),
+    utimes: (atime, mtime) => fs.lutimes(bytesOf(place), atime, mtime),
+  })
   return statusReply(request.id, Fx.OK, '')
 }
 
@@ -53,38 +46,64 @@ export function fsetstat(
   share: Share,
   request: { id: number; handle: string; attrs: FileAttrs },
 ): Promise<Buffer> {
-  const { size, mode, atime, mtime, uid, gid } = request.attrs
   return share.handles.withFile(request.handle, async ({ fd }) => {
-    if (size !== undefined) await truncateFd(fd, exactSize(size))
-    if (mode !== undefined) await chmodFd(fd, allowedMode(mode, await statFd(fd)))
-    if (atime !== undefined && mtime !== undefined) await timesFd(fd, atime, mtime)
-    if (uid !== undefined && gid !== undefined) await chownFd(fd, ownerId(uid), ownerId(gid))
+    await change(share.owners, request.attrs, {
+      ...byFd(fd),
+      truncate: (size) => truncateFd(fd, size),
+      utimes: (atime, mtime) => timesFd(fd, atime, mtime),
+    })
     return statusReply(request.id, Fx.OK, '')
   })
 }
 
+async function look(
+  share: Share,
+  { id, path }: { id: number; path: string },
+  place: string,
+): Promise<Buffer> {
+  const stats = await share.paths.files.lstat(bytesOf(place))
+  if (stats.isDirectory()) share.observer?.knows(path)
+  return attrsReply(id, attrsOf(share.owners.asSeen(stats)))
+}
+
+/** How to change one file. */
+interface Access extends ModeAccess {
+  truncate(size: number): Promise<void>
+  utimes(atime: number, mtime: number): Promise<void>
+}
+
+/** Changes what is given. Owners never change on the host, whoever its user is. */
+async function change(owners: Owners, attrs: FileAttrs, file: Access): Promise<void> {
+  const { size, mode, atime, mtime, uid, gid } = attrs
+  if (size !== undefined) await file.truncate(exactSize(size))
+  if (mode !== undefined) {
+    const stats = await file.look()
+    // No system call that Node offers sets a mode without following a link, and Linux has no modes of links.
+    if (stats.isSymbolicLink()) throw unsupported('mode of a link')
+    await setMode(owners, file, stats, mode)
+  }
+  if (uid !== undefined && gid !== undefined) owners.setOwner(await file.look(), given(uid), given(gid))
+  if (atime !== undefined && mtime !== undefined) {
+    const before = owners.empty ? undefined : await file.look()
+    await file.utimes(atime, mtime)
+    if (before) owners.follow(before, await file.look())
+  }
+}
+
 // By a descriptor: `truncate` itself would follow a link, and wait on a FIFO.
-async function truncate(share: Share, path: Buffer, size: number): Promise<void> {
+async function truncate(place: string, size: number): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
-  const { fd } = await openRegular(share, path, flags, 0)
+  const { fd } = await openRegular(place, flags)
   try {
-    await truncateFd(fd, exactSize(size))
+    await truncateFd(fd, size)
   } finally {
     await closeFd(fd)
   }
 }
 
-/**
- * The mode a file gets. The set-id bits of files are dropped: a guest could make a program that gives every user of
- * the host the rights of the share's owner, and in the guest they mean nothing (FUSE mounts are nosuid).
- */
-function allowedMode(mode: number, stats: Stats): number {
-  return mode & (stats.isDirectory() ? 0o7777 : 0o1777)
-}
-
 /** 2^32 - 1 is `chown`'s "leave it". */
-function ownerId(id: number): number {
-  return id === 0xffffffff ? -1 : id
+function given(id: number): number | undefined {
+  return id === 0xffffffff ? undefined : id
 }
 
 function exactSize(size: number): number {

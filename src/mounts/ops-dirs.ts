@@ -1,12 +1,11 @@
-import { type Dir, promises as fs, type Stats } from 'node:fs'
+import { constants, type Dir, promises as fs } from 'node:fs'
 import { attrsOf } from './codec-attrs.ts'
 import { handleReply, type NameEntry, nameReply, statusReply } from './codec-replies.ts'
-import { errnoOf } from '../host/errors.ts'
 import type { DirHandle } from './handles.ts'
 import { longnameOf } from './longname.ts'
 import { Fx } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf, join } from './share-path.ts'
+import { bytesOf, join, lstatIfThere } from './share-path.ts'
 import { failure } from './status.ts'
 
 /** Entries of one reply at most. Few enough for its worst size to stay below sshfs's limit of 128 KiB. */
@@ -17,15 +16,21 @@ const BATCH_NAME_BYTES = 24 * 1024
 /** SSH_FXP_OPENDIR (draft section 6.7). A link as the last name is refused, as for OPEN. */
 export async function opendir(share: Share, request: { id: number; path: string }): Promise<Buffer> {
   const place = await share.paths.place(request.path)
-  const stats = await share.files.lstat(bytesOf(place))
-  if (!stats.isDirectory()) throw failure('not a folder')
-  const name = await share.handles.add(async () => {
-    // Node's types know only text encodings here, but it gives names as bytes too.
-    const encoding = 'buffer' as BufferEncoding
-    const dir = await fs.opendir(bytesOf(place), { encoding, bufferSize: BATCH_ENTRIES })
-    return { kind: 'dir', dir, place, started: false, kept: undefined, last: Promise.resolve() }
-  })
+  const name = await share.handles.add(request, () => openFolder(place, new Set()))
+  share.observer?.knows(request.path)
   return handleReply(request.id, name)
+}
+
+/** Opens a folder, whose names in `given` it then leaves out. */
+export async function openFolder(place: string, given: ReadonlySet<string>): Promise<DirHandle> {
+  const stats = await fs.lstat(bytesOf(place))
+  if (!stats.isDirectory()) throw failure('not a folder')
+  // Node's types know only text encodings here, but it gives names as bytes too.
+  const encoding = 'buffer' as BufferEncoding
+  const dir = await fs.opendir(bytesOf(place), { encoding, bufferSize: BATCH_ENTRIES })
+  const { dev, ino } = stats
+  const started = given.size > 0
+  return { kind: 'dir', dir, place, dev, ino, given, started, kept: undefined, last: Promise.resolve() }
 }
 
 /** SSH_FXP_READDIR: the next batch, with attributes, so that `ls -l` asks no more. */
@@ -36,12 +41,30 @@ export function readdir(share: Share, request: { id: number; handle: string }): 
     for (;;) {
       const names = await nextNames(handle)
       if (names.length === 0) return statusReply(request.id, Fx.EOF, '')
-      const root = await share.paths.realRoot()
-      const entries = await Promise.all(names.map((name) => entryOf(share, handle.place, name, root)))
-      const present = entries.filter((entry) => entry !== undefined)
-      if (present.length > 0) return nameReply(request.id, present)
+      const present = await entriesOf(share, handle.place, names)
+      if (present.length === 0) continue
+      share.journal.listed(request.handle, request.id, names)
+      tellFolders(share, request.handle, present)
+      return nameReply(request.id, present)
     }
   })
+}
+
+// The client asks no more for what it has got in a listing.
+function tellFolders({ observer, journal }: Share, handle: string, entries: NameEntry[]): void {
+  const folder = observer && journal.state.handles.get(handle)?.path
+  if (folder === undefined) return
+  for (const { name, attrs } of entries) {
+    const isFolder = ((attrs.mode ?? 0) & constants.S_IFMT) === constants.S_IFDIR
+    if (isFolder && name !== '..') observer?.knows(join(folder, name))
+  }
+}
+
+/** The entries of a folder with these names, as far as they are there. */
+export async function entriesOf(share: Share, folder: string, names: string[]): Promise<NameEntry[]> {
+  const root = await share.paths.realRoot()
+  const entries = await Promise.all(names.map((name) => entryOf(share, folder, name, root)))
+  return entries.filter((entry) => entry !== undefined)
 }
 
 async function nextNames(handle: DirHandle): Promise<string[]> {
@@ -55,6 +78,7 @@ async function nextNames(handle: DirHandle): Promise<string[]> {
     const name = handle.kept ?? (await nextName(handle.dir))
     handle.kept = undefined
     if (name === undefined) break
+    if (handle.given.has(name)) continue
     bytes += name.length
     if (bytes > BATCH_NAME_BYTES && names.length > 0) {
       handle.kept = name
@@ -78,16 +102,8 @@ async function entryOf(
 ): Promise<NameEntry | undefined> {
   // The share's parent is none of the client's business: as in any root folder, `..` is the folder itself.
   const path = name === '..' && folder === root ? folder : join(folder, name)
-  const stats = await lstatIfThere(share, path)
+  // A file may go between the reading of its name and the look at it.
+  const there = await lstatIfThere(share.paths.files, bytesOf(path))
+  const stats = there && share.owners.asSeen(there)
   return stats && { name, longname: longnameOf(name, stats), attrs: attrsOf(stats) }
-}
-
-// A file may go between the reading of its name and the look at it.
-async function lstatIfThere(share: Share, path: string): Promise<Stats | undefined> {
-  try {
-    return await share.files.lstat(bytesOf(path))
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
 }

@@ -1,10 +1,11 @@
-import { promises as fs } from 'node:fs'
+import { promises as fs, type Stats } from 'node:fs'
 import type { FileAttrs } from './codec-attrs.ts'
 import { nameReply, statusReply } from './codec-replies.ts'
 import { errnoOf } from '../host/errors.ts'
+import { byPath, hostMode, settle } from './modes.ts'
 import { Fx } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf } from './share-path.ts'
+import { bytesOf, lstatIfThere } from './share-path.ts'
 import { denied, failure } from './status.ts'
 
 interface OnePath {
@@ -19,37 +20,66 @@ interface TwoPaths {
 
 /** SSH_FXP_REMOVE (draft section 6.5): files and links, not folders. */
 export async function remove(share: Share, request: OnePath): Promise<Buffer> {
-  await fs.unlink(bytesOf(await share.paths.entry(request.path)))
+  const path = bytesOf(await share.paths.entry(request.path))
+  const gone = await lastName(share, path)
+  await share.journal.change({ id: request.id }, () => fs.unlink(path))
+  if (gone) share.owners.forget(gone)
   return ok(request.id)
 }
 
 /** SSH_FXP_MKDIR (draft section 6.6). */
 export async function mkdir(share: Share, request: OnePath & { attrs: FileAttrs }): Promise<Buffer> {
-  const mode = (request.attrs.mode ?? 0o777) & 0o1777
-  await fs.mkdir(bytesOf(await share.paths.entry(request.path)), { mode })
+  const { mode } = request.attrs
+  const place = await share.paths.entry(request.path)
+  const path = bytesOf(place)
+  await share.journal.change({ id: request.id }, async () => {
+    await fs.mkdir(path, { mode: hostMode((mode ?? 0o777) & 0o1777, true) })
+    const made = await fs.lstat(path)
+    // A set-group-id bit it has from the folder it is in.
+    const wanted = mode === undefined ? undefined : (mode & 0o1777) | (made.mode & 0o6000)
+    await settle(share, place, byPath(path), made, wanted)
+  })
   return ok(request.id)
 }
 
 /** SSH_FXP_RMDIR. */
 export async function rmdir(share: Share, request: OnePath): Promise<Buffer> {
-  await fs.rmdir(bytesOf(await share.paths.entry(request.path)))
+  const path = bytesOf(await share.paths.entry(request.path))
+  const gone = await lastName(share, path)
+  await share.journal.change({ id: request.id }, () => fs.rmdir(path))
+  if (gone) share.owners.forget(gone)
   return ok(request.id)
 }
 
 /** SSH_FXP_RENAME (draft section 6.5): never replaces. */
-export async function rename(share: Share, request: TwoPaths): Promise<Buffer> {
-  const from = bytesOf(await share.paths.entry(request.from))
-  const to = bytesOf(await share.paths.entry(request.to))
-  if ((await fs.lstat(from)).isFile() && (await moveByLink(from, to))) return ok(request.id)
-  if (await exists(to)) throw failure('the new name exists')
-  await fs.rename(from, to)
-  return ok(request.id)
+export function rename(share: Share, request: TwoPaths): Promise<Buffer> {
+  return move(share, request, async (from, to) => {
+    if ((await fs.lstat(from)).isFile() && (await moveByLink(from, to))) return
+    if (await lstatIfThere(share.paths.files, to)) throw failure('the new name exists')
+    await fs.rename(from, to)
+  })
 }
 
 /** posix-rename@openssh.com: replaces what is there, in one step. */
-export async function posixRename(share: Share, request: TwoPaths): Promise<Buffer> {
-  const from = bytesOf(await share.paths.entry(request.from))
-  await fs.rename(from, bytesOf(await share.paths.entry(request.to)))
+export function posixRename(share: Share, request: TwoPaths): Promise<Buffer> {
+  return move(share, request, async (from, to) => {
+    const replaced = await lastName(share, to)
+    await fs.rename(from, to)
+    // Unless both were one file, which is still there.
+    if (replaced && (await fs.lstat(to)).ino !== replaced.ino) share.owners.forget(replaced)
+  })
+}
+
+// Handles of what is moved are told where it is then.
+async function move(
+  share: Share,
+  request: TwoPaths,
+  make: (from: Buffer, to: Buffer) => Promise<void>,
+): Promise<Buffer> {
+  const from = await share.paths.entry(request.from)
+  const to = await share.paths.entry(request.to)
+  const change = { id: request.id, move: [from, to] as [string, string] }
+  await share.journal.change(change, () => make(bytesOf(from), bytesOf(to)))
   return ok(request.id)
 }
 
@@ -60,14 +90,19 @@ export async function hardlink(share: Share, request: TwoPaths): Promise<Buffer>
   // macOS links what a link points to, which may lie outside; Linux links the link.
   if (share.platform !== 'linux' && (await fs.lstat(from)).isSymbolicLink())
     throw denied('hard link to a link')
-  await fs.link(from, to)
+  await share.journal.change({ id: request.id }, () => fs.link(from, to))
   return ok(request.id)
 }
 
 /** SSH_FXP_SYMLINK, in OpenSSH's order of arguments. The target is only text: it may point anywhere. */
 export async function symlink(share: Share, request: OnePath & { target: string }): Promise<Buffer> {
   if (request.target.includes('\0')) throw failure('NUL byte in a link')
-  await fs.symlink(bytesOf(request.target), bytesOf(await share.paths.entry(request.path)))
+  const place = await share.paths.entry(request.path)
+  const path = bytesOf(place)
+  await share.journal.change({ id: request.id }, async () => {
+    await fs.symlink(bytesOf(request.target), path)
+    if (!share.owners.empty) await settle(share, place, byPath(path), await fs.lstat(path), undefined)
+  })
   return ok(request.id)
 }
 
@@ -97,14 +132,10 @@ async function moveByLink(from: Buffer, to: Buffer): Promise<boolean> {
   return true
 }
 
-async function exists(path: Buffer): Promise<boolean> {
-  try {
-    await fs.lstat(path)
-    return true
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
-    throw error
-  }
+/** What is at a path, if nothing is left of it when that name goes; not looked for where nothing is kept. */
+async function lastName(share: Share, path: Buffer): Promise<Stats | undefined> {
+  const stats = share.owners.empty ? undefined : await lstatIfThere(share.paths.files, path)
+  return stats && (stats.isDirectory() || stats.nlink === 1) ? stats : undefined
 }
 
 function ok(id: number): Buffer {

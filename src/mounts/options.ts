@@ -1,16 +1,42 @@
 /** What the guest's mount command needs to know of a mount. */
-export interface SshfsMount {
+export interface GuestMount {
   writable: boolean
-  /** The guest user whose the files shall be. */
-  uid: number
-  gid: number
+}
+
+/** The options the guest mounts with, by type, to be joined with commas behind `-o`. */
+export function mountOptions(type: 'sshfs' | '9p' | 'virtiofs', mount: GuestMount): string[] {
+  switch (type) {
+    case 'sshfs':
+      return sshfsOptions(mount)
+    case '9p':
+      return ninepOptions(mount)
+    case 'virtiofs':
+      // virtiofsd decides on the cache; owners are the daemon's to translate.
+      return [mount.writable ? 'rw' : 'ro']
+  }
+}
+
+/** The options of the kernel's 9p (Linux, Documentation/filesystems/9p.rst). */
+function ninepOptions({ writable }: GuestMount): string[] {
+  return [
+    'trans=virtio',
+    // What QEMU speaks, with all of Linux's file attributes.
+    'version=9p2000.L',
+    // Bytes a message: the most that the transport's 128 pages hold are 512000; a buffer is one piece of the guest's
+    // memory, and a quarter of that is found in a busy guest too.
+    'msize=131072',
+    // Nothing is kept, so that edits of the host are seen at once, but for what shared writable maps need (SQLite).
+    'cache=mmap',
+    writable ? 'rw' : 'ro',
+  ]
 }
 
 /**
  * The options of the guest's sshfs (3.7.3) for a mount, to be joined with commas behind `-o`; the source is `:/`.
- * sshfs must run as root, since `allow_other` and a foreign uid need it.
+ * sshfs must run as root, since `allow_other` needs it. `ro` is for the place that users see: the file system itself
+ * stays writable, since the guest's kernel would refuse the replay of a host's change too.
  */
-export function sshfsOptions({ writable, uid, gid }: SshfsMount): string[] {
+export function sshfsOptions({ writable }: GuestMount): string[] {
   const options = [
     // The SFTP stream is stdin and stdout. Newer versions say `passive`, all know this name.
     'slave',
@@ -18,11 +44,8 @@ export function sshfsOptions({ writable, uid, gid }: SshfsMount): string[] {
     'allow_other',
     // The guest's kernel checks permission bits. The server acts with the rights of one host user and cannot.
     'default_permissions',
-    // Show every file as the guest user's. `idmap=user` would map to the user that runs sshfs, which is root; no map
-    // at all would leave the host's ids, and macOS's first user is 501:20, a root host's user 0.
+    // The server gives the owners as the guest shall see them (`Owners`), and takes them so.
     'idmap=none',
-    `uid=${uid}`,
-    `gid=${gid}`,
     // The kernel trusts names and attributes for this long before it asks sshfs again; sshfs's own cache comes on top.
     'entry_timeout=0.5',
     'attr_timeout=0.5',

@@ -50,6 +50,11 @@ export class ReplyOrder {
     this.send = send
   }
 
+  /** Places taken whose reply was not given back yet: those that are not filled, and those behind them. */
+  get waiting(): number {
+    return this.places.length
+  }
+
   /** Takes the next place; gives the function that fills it. */
   place(): (reply: Buffer) => void {
     const place: { reply: Buffer | undefined } = { reply: undefined }

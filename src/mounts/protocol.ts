@@ -63,6 +63,16 @@ export const EXTENSIONS = [
   ['fsync@openssh.com', '1'],
 ] as const
 
+/**
+ * Our own extension of SSH_FXP_INIT and SSH_FXP_VERSION, between the server and guest/mount-relay.c. In INIT its data is
+ * a nonce of 16 bytes, 1 when the client goes on where it was and 0 when it is new, and the count of requests that it
+ * sends again (both 32 bits); in VERSION, the same nonce, and it comes first.
+ */
+export const RESUME = 'resume@tcolima'
+
+/** Bytes of RESUME's nonce. */
+export const NONCE_BYTES = 16
+
 /** Most data one READ gives: 256 KiB less room for a header, as OpenSSH's server. */
 export const MAX_READ = 256 * 1024 - 1024
 

@@ -1,5 +1,6 @@
 import type { Request } from './codec-requests.ts'
 import { statusReply } from './codec-replies.ts'
+import { tell } from './observe.ts'
 import type { FifoLock } from './order.ts'
 import * as attrs from './ops-attrs.ts'
 import * as dirs from './ops-dirs.ts'
@@ -7,6 +8,7 @@ import * as files from './ops-files.ts'
 import * as names from './ops-names.ts'
 import * as statvfs from './ops-statvfs.ts'
 import { Fx } from './protocol.ts'
+import { answerResend } from './resends.ts'
 import type { Share } from './share.ts'
 import { denied, errorReply } from './status.ts'
 
@@ -61,19 +63,37 @@ export function standingOf(request: Request): Standing {
   }
 }
 
-/** Does a request and gives its reply. Never rejects: an error is a reply too. Takes the lock that sessions share. */
-export async function answer(share: Share, request: Request, nameLock: FifoLock): Promise<Buffer> {
+/**
+ * Does a request and gives its reply. Never rejects: an error is a reply too. Takes the lock that sessions share;
+ * `resend`: a server before this one may have done it.
+ */
+export async function answer(
+  share: Share,
+  request: Request,
+  nameLock: FifoLock,
+  resend: boolean,
+): Promise<Buffer> {
   try {
-    const { changes, names } = standingOf(request)
-    if (changes && !share.writable) throw denied('read-only share')
-    if (names === undefined) return await perform(share, request)
-    return await nameLock.run(names === 'resolves', () => perform(share, request))
+    const { names } = standingOf(request)
+    const once = () => perform(share, request)
+    const work = resend ? () => answerResend(share, request, once) : once
+    if (names === undefined) return await work()
+    return await nameLock.run(names === 'resolves', work)
   } catch (error) {
     return errorReply(request.id, error)
   }
 }
 
 async function perform(share: Share, request: Request): Promise<Buffer> {
+  const replayed = await share.replays?.answer(share, request)
+  if (replayed !== undefined) return replayed
+  if (standingOf(request).changes && !share.writable) throw denied('read-only share')
+  const reply = await operate(share, request)
+  if (share.observer) tell(share.observer, request)
+  return reply
+}
+
+async function operate(share: Share, request: Request): Promise<Buffer> {
   switch (request.kind) {
     case 'open':
       return files.open(share, request)

@@ -1,20 +1,23 @@
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../host/errors.ts'
 import { versionReply } from './codec-replies.ts'
-import { decodeRequest, type Request } from './codec-requests.ts'
+import { decodeRequest, type Request, type Resume } from './codec-requests.ts'
 import { HandleTable } from './handles.ts'
-import { HostFiles } from './host-files.ts'
+import { Journal } from './journal.ts'
 import { FifoLock, ReplyOrder } from './order.ts'
+import { Owners } from './owners.ts'
 import { PacketReader } from './packets.ts'
 import { MAX_READ } from './protocol.ts'
+import { reopenAll } from './reopen.ts'
 import { answer, standingOf } from './requests.ts'
 import { Sender } from './sender.ts'
-import type { Share } from './share.ts'
+import type { Replays } from './replay.ts'
+import type { Share, ShareObserver } from './share.ts'
 import { SharePaths } from './share-path.ts'
 
 /** What a session serves. */
 export interface ShareOptions {
-  /** The folder of the host, absolute; the client sees it as `/`. Its real path counts from the session's start. */
+  /** The folder of the host, a real path (see `shareRoot`); the client sees it as `/`. */
   root: string
   writable: boolean
   /** Gets a line when a session ends badly or starts anew. */
@@ -24,6 +27,17 @@ export interface ShareOptions {
    * link into a path between another's check of that path and its use. Without it a session has its own.
    */
   nameLock?: FifoLock
+  /** Changes of the host that the client sees without doing them; outlives sessions. */
+  replays?: Replays
+  /** Gets told what the client does. */
+  observer?: ShareObserver
+  /**
+   * A file of this mount's own that lets a later session go on with this one's client, however this one ended. The
+   * session then begins as after `reset`: another one may have been killed within a packet.
+   */
+  journal?: string
+  /** Who owns the files as the client sees it; sessions whose roots overlap share it. By default this process's user. */
+  owners?: Owners
 }
 
 /** Figures of a session, since its start. */
@@ -41,10 +55,13 @@ export interface SftpSession {
   /** Ends the session and its stream, and closes all handles. */
   close(): Promise<void>
   /**
-   * Drops what is half received and all replies not sent, closes all handles, and passes over everything until the
-   * next SSH_FXP_INIT: for a stream (virtio-serial) that outlives the client at its other end.
+   * Drops what is half received and all replies not sent, and passes over everything until the next SSH_FXP_INIT: for
+   * a stream (virtio-serial) that outlives the client at its other end. Closes all handles, unless there is a journal:
+   * the next INIT tells whether they count.
    */
   reset(): void
+  /** Whether a client has introduced itself, and was not reset since. */
+  hasClient(): boolean
   stats(): SftpStats
 }
 
@@ -63,6 +80,7 @@ export function serveSftp(stream: Duplex, options: ShareOptions): SftpSession {
     closed: session.closed,
     close: () => session.finish(undefined),
     reset: () => session.reset(),
+    hasClient: () => session.initialised,
     stats: () => session.stats(),
   }
 }
@@ -80,7 +98,9 @@ class Session {
   private replies: ReplyOrder
   /** Grows with every INIT and reset: replies to requests from before are not sent. */
   private generation = 0
-  private initialised = false
+  initialised = false
+  /** Requests to come that an earlier session may have done. */
+  private resends = 0
   private requests = 0
   private working = 0
   private workingBytes = 0
@@ -95,17 +115,21 @@ class Session {
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve
     })
-    const files = new HostFiles()
+    const journal = new Journal(options.journal, options.log)
     this.share = {
-      paths: new SharePaths(options.root, files),
-      files,
-      handles: new HandleTable(),
+      paths: new SharePaths(options.root),
+      handles: new HandleTable(journal),
+      journal,
+      owners: options.owners ?? new Owners({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
       writable: options.writable,
       platform: process.platform,
+      replays: options.replays,
+      observer: options.observer,
       counters: { bytesRead: 0, bytesWritten: 0 },
     }
     this.sender = new Sender(stream, () => this.pump())
     this.replies = this.newReplies()
+    if (options.journal !== undefined) this.packets.hunt(journal.state.relay)
     this.listen()
   }
 
@@ -115,9 +139,10 @@ class Session {
 
   reset(): void {
     if (this.finished) return
-    this.packets.hunt()
+    this.packets.hunt(this.share.journal.state.relay)
     this.initialised = false
-    this.startAnew()
+    this.dropReplies()
+    if (this.options.journal === undefined) void this.forgetHandles(false)
     this.pump()
   }
 
@@ -130,7 +155,12 @@ class Session {
     // After a proper end of input the last replies still go out; else the other end learns at once.
     if (this.inputEnded && reason === undefined) this.stream.end()
     else this.stream.destroy()
-    this.closeHandles().then(this.resolveClosed, this.resolveClosed)
+    // In turn behind all requests taken so far, some of which may be about to open something.
+    const closed = this.order.run(false, async () => {
+      await this.share.handles.closeAll()
+      this.share.journal.close()
+    })
+    closed.then(this.resolveClosed, this.resolveClosed)
     return this.closed
   }
 
@@ -168,7 +198,9 @@ class Session {
   }
 
   private hasRoom(): boolean {
-    return this.working < MAX_REQUESTS && this.workingBytes < MAX_BYTES && !this.sender.blocked
+    // Quick requests behind a slow one are done, but their replies wait.
+    const requests = Math.max(this.working, this.replies.waiting)
+    return requests < MAX_REQUESTS && this.workingBytes < MAX_BYTES && !this.sender.blocked
   }
 
   private take(packet: Buffer): void {
@@ -176,10 +208,7 @@ class Session {
     if (incoming.kind === 'malformed') {
       void this.finish(incoming.reason)
     } else if (incoming.kind === 'init') {
-      if (this.initialised) this.log('a new client on the same stream')
-      this.initialised = true
-      this.startAnew()
-      this.replies.place()(versionReply())
+      this.begin(incoming.resume)
     } else if (this.initialised) {
       void this.work(incoming, packet.length)
     } else {
@@ -187,15 +216,34 @@ class Session {
     }
   }
 
+  /** A new client leaves nothing of the one before; one that goes on finds its handles. */
+  private begin(resume: Resume | undefined): void {
+    const goesOn = resume?.goesOn === true
+    // Once: a client must not be able to fill the host's log.
+    if (this.initialised && !goesOn && this.generation === 1) this.log('a new client on the same stream')
+    this.initialised = true
+    this.resends = goesOn ? resume.resends : 0
+    this.dropReplies()
+    // Counts as a request, lest a client send no end of INITs behind one that takes long.
+    this.working++
+    void (goesOn ? this.reopenHandles() : this.forgetHandles(resume !== undefined)).then(() => {
+      this.working--
+      this.pump()
+    })
+    this.replies.place()(versionReply(resume?.nonce))
+  }
+
   private async work(request: Request, packetBytes: number): Promise<void> {
     const standing = standingOf(request)
     const reply = standing.loose ? this.looseReply() : this.replies.place()
     const bytes = packetBytes + replyBytes(request)
+    const resend = this.resends > 0
+    if (resend) this.resends--
     this.requests++
     this.working++
     this.workingBytes += bytes
     const started = await this.order.run(!standing.changes, async () => {
-      const answered = answer(this.share, request, this.nameLock)
+      const answered = answer(this.share, request, this.nameLock, resend)
       // A slow disk must not hold up the writes behind a FSYNC, only the FSYNC has to come behind those before it.
       if (request.kind !== 'fsync') await answered
       return { answered }
@@ -207,17 +255,24 @@ class Session {
     this.pump()
   }
 
-  /** Leaves nothing of the client before: requests of its that are at work are still done, but not answered. */
-  private startAnew(): void {
+  /** Requests that are at work are still done, but not answered. */
+  private dropReplies(): void {
     this.generation++
     this.replies = this.newReplies()
     this.sender.drop()
-    void this.closeHandles()
   }
 
-  // In turn behind all requests taken so far, some of which may be about to open something.
-  private closeHandles(): Promise<void> {
-    return this.order.run(false, () => this.share.handles.closeAll())
+  private forgetHandles(relay: boolean): Promise<void> {
+    return this.order.run(false, async () => {
+      await this.share.handles.closeAll()
+      this.share.journal.clear(relay)
+    })
+  }
+
+  private async reopenHandles(): Promise<void> {
+    const reopen = () => this.nameLock.run(true, () => reopenAll(this.share))
+    const lost = await this.order.run(false, reopen)
+    this.log(`the client goes on with ${this.share.handles.size} open handles, ${lost} are lost`)
   }
 
   private newReplies(): ReplyOrder {

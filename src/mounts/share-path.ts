@@ -1,6 +1,8 @@
-import type { HostFiles } from './host-files.ts'
+import type { Stats } from 'node:fs'
+import { errnoOf } from '../host/errors.ts'
+import { HostFiles } from './host-files.ts'
+import { isWithin, leadsOut } from './links.ts'
 import { denied, failure, StatusError } from './status.ts'
-import { Fx } from './protocol.ts'
 
 /**
  * Takes a path as the client sent it (a byte string; the share is `/`); gives its names below the share. `..` stops at
@@ -16,6 +18,11 @@ export function namesOf(path: string): string[] {
   return names
 }
 
+/** The client's path in its one clean form: absolute, `..` resolved, no `.` and no empty names. */
+export function cleanPath(path: string): string {
+  return `/${namesOf(path).join('/')}`
+}
+
 /** A byte string as the file system takes it: Node would encode a string as UTF-8. */
 export function bytesOf(path: string): Buffer {
   return Buffer.from(path, 'latin1')
@@ -27,22 +34,23 @@ export function bytesOf(path: string): Buffer {
  * result must be done before any client can change names again (see `FifoLock`): Node has no `openat`.
  */
 export class SharePaths {
+  /** For looks at the places given. */
+  readonly files = new HostFiles()
   private readonly given: string
-  private readonly files: HostFiles
-  private root: Promise<string> | undefined
+  private found = false
 
-  /** Takes the share's folder on the host, as text. Its real path is found once, by the first that succeeds. */
-  constructor(root: string, files: HostFiles) {
-    this.files = files
+  /** Takes the share's folder on the host, as text: a real path. Where it is none (any more) nothing is served. */
+  constructor(root: string) {
     this.given = Buffer.from(root, 'utf8').toString('latin1')
-    // Now, not at the first request: a root that becomes a link later must not count.
-    this.realRoot().catch(() => {})
   }
 
   /** The real path of the share's root, as a byte string. Rejects while there is no such folder. */
-  realRoot(): Promise<string> {
-    this.root ??= this.findRoot()
-    return this.root
+  async realRoot(): Promise<string> {
+    // Another session of the same guest may be able to put a link in its place, before this one looks.
+    if (!this.found && (await this.realPath(this.given)) !== this.given) throw denied('not the folder shared')
+    if (!this.found) this.files.setRoot(this.given)
+    this.found = true
+    return this.given
   }
 
   /** The place on the host for a path whose last name is not followed; the share's root for `/`. */
@@ -84,23 +92,16 @@ export class SharePaths {
     return (await this.realPath(place)) === place
   }
 
-  private async findRoot(): Promise<string> {
-    try {
-      const root = await this.realPath(this.given)
-      this.files.setRoot(root)
-      return root
-    } catch (error) {
-      this.root = undefined
-      throw error
-    }
-  }
-
   private async inside(names: string[]): Promise<string> {
     const root = await this.realRoot()
-    const place = await this.realPath(names.length === 0 ? root : join(root, names.join('/')))
-    const below = root === '/' || place === root || place.startsWith(`${root}/`)
-    if (!below) throw new StatusError(Fx.PERMISSION_DENIED, 'outside of the share')
-    return place
+    const wanted = names.length === 0 ? root : join(root, names.join('/'))
+    const found = await this.realPath(wanted).catch((error: unknown) => error)
+    if (found === wanted) return wanted // no link on the way
+    // Before any error is told: it would tell what there is outside.
+    if (await leadsOut(root, wanted)) throw denied('outside of the share')
+    if (typeof found !== 'string') throw found
+    if (!isWithin(found, root)) throw denied('outside of the share')
+    return found
   }
 
   private async realPath(path: string): Promise<string> {
@@ -108,7 +109,22 @@ export class SharePaths {
   }
 }
 
+/** The folder that a place of the host lies in. */
+export function folderOf(place: string): string {
+  return place.slice(0, Math.max(1, place.lastIndexOf('/')))
+}
+
 /** Puts a name, or several, behind a folder. */
 export function join(folder: string, name: string): string {
   return folder === '/' ? `/${name}` : `${folder}/${name}`
+}
+
+/** The attributes of what is at a path, a link not followed; undefined where nothing is. Throws other system errors. */
+export async function lstatIfThere(files: HostFiles, path: Buffer): Promise<Stats | undefined> {
+  try {
+    return await files.lstat(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
 }

@@ -1,14 +1,31 @@
 import type { HandleTable } from './handles.ts'
-import type { HostFiles } from './host-files.ts'
+import type { Replays } from './replay.ts'
+import type { Journal } from './journal.ts'
+import type { Owners } from './owners.ts'
 import type { SharePaths } from './share-path.ts'
+
+/** Gets told what the client of a share does. Paths are the client's, as it wrote them. */
+export interface ShareObserver {
+  /** The client knows this folder, and may come to wait for changes of its entries. */
+  knows(folder: string): void
+  /** The client changed this path, or is about to: told before the host's watchers can have noticed. */
+  changed(path: string): void
+  /** The client has this file open for writing, until `closed` is called as often. */
+  opened(path: string): void
+  closed(path: string): void
+}
 
 /** What one session works on; every operation gets it. */
 export interface Share {
   paths: SharePaths
-  files: HostFiles
   handles: HandleTable
+  journal: Journal
+  owners: Owners
   writable: boolean
   /** `darwin` differs in what `link` follows. */
   platform: NodeJS.Platform
+  /** What the guest is to see of the host's changes; undefined where nothing is replayed. */
+  replays: Replays | undefined
+  observer: ShareObserver | undefined
   counters: { bytesRead: number; bytesWritten: number }
 }

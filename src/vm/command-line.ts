@@ -1,3 +1,6 @@
+import { escape } from './escape.ts'
+import { guestMemory, type MountDevices, mountDevices, serialPort } from './mount-devices.ts'
+
 /** An accelerator of QEMU. */
 export type Accelerator = 'kvm' | 'hvf' | 'tcg'
 
@@ -16,8 +19,7 @@ export interface MachineSpec {
   dataDisk: string
   seed: string
   mac: string
-  /** How many ports for mounts there are. */
-  mounts: number
+  mounts: MountDevices
   paths: MachinePaths
   /** Which optional devices this QEMU has. */
   capabilities: QemuCapabilities
@@ -27,8 +29,6 @@ export interface MachineSpec {
 export interface MachinePaths {
   qmp: string
   guestLink: string
-  /** Socket of the mount with this index. */
-  mountLink: (index: number) => string
   serialLog: string
   pidFile: string
 }
@@ -50,16 +50,17 @@ export function qemuProgram(arch: MachineSpec['arch']): string {
 /** The arguments for QEMU. Pure. Sources: QEMU manual, "Invocation" and "virtio-serial". */
 export function qemuArguments(spec: MachineSpec): string[] {
   const { paths } = spec
+  const memory = guestMemory(spec.mounts, spec.memory)
   return [
     // A readable title in process lists.
     ...['-name', `guest=${escape(spec.name)}`],
     // Nothing but what stands here: no floppy, no VGA, no file of the user's.
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
-    ...['-machine', machines[spec.arch]],
+    ...['-machine', machines[spec.arch] + memory.machine],
     ...accelerator(spec.accelerator),
     ...['-cpu', cpuModel(spec)],
     ...['-smp', String(spec.cpus)],
-    ...['-m', `${Math.floor(spec.memory / 2 ** 20)}M`],
+    ...memory.args,
     ...['-kernel', spec.kernel, '-initrd', spec.initrd, '-append', kernelCommandLine(spec)],
     ...disk('root', spec.rootDisk, 'qcow2'),
     ...disk('data', spec.dataDisk, 'qcow2'),
@@ -68,9 +69,7 @@ export function qemuArguments(spec: MachineSpec): string[] {
     ...['-netdev', 'user,id=net0', '-device', `virtio-net-pci,netdev=net0,mac=${spec.mac}`],
     ...['-device', 'virtio-serial-pci,id=serial0,max_ports=31'],
     ...serialPort('guest', 'tcolima.guest', paths.guestLink),
-    ...Array.from({ length: spec.mounts }, (_, index) =>
-      serialPort(`mount${index}`, `tcolima.mount.${index}`, paths.mountLink(index)),
-    ).flat(),
+    ...mountDevices(spec.mounts),
     ...['-chardev', `socket,id=qmp,path=${escape(paths.qmp)},server=on,wait=off`],
     ...['-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', `file,id=console,path=${escape(paths.serialLog)}`, '-serial', 'chardev:console'],
@@ -79,11 +78,6 @@ export function qemuArguments(spec: MachineSpec): string[] {
     ...balloon(spec.capabilities),
     ...['-pidfile', paths.pidFile],
   ]
-}
-
-/** A comma ends an option's value in QEMU; doubled it stands for itself. */
-export function escape(value: string): string {
-  return value.replaceAll(',', ',,')
 }
 
 /** The accelerator's options. */
@@ -127,13 +121,6 @@ function disk(name: string, file: string, format: 'qcow2' | 'raw', readOnly = fa
   ]
   // The serial number is how the guest finds a disk, whatever its place.
   return ['-blockdev', options.join(','), '-device', `virtio-blk-pci,drive=${name},serial=${name}`]
-}
-
-function serialPort(id: string, name: string, socket: string): string[] {
-  return [
-    ...['-chardev', `socket,id=${id},path=${escape(socket)},server=on,wait=off`],
-    ...['-device', `virtserialport,bus=serial0.0,chardev=${id},id=port-${id},name=${name}`],
-  ]
 }
 
 function balloon(capabilities: QemuCapabilities): string[] {

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TcolimaError } from '../host/errors.ts'
-import { type Accelerator, accelerator, cpuModel, escape } from './command-line.ts'
+import { type Accelerator, accelerator, cpuModel } from './command-line.ts'
+import { escape } from './escape.ts'
 
 /** What a proof needs. */
 export interface ProofInput {

@@ -1,13 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
+import { mostMounts } from '../../config/mounts.ts'
 import { externalName } from '../../config/profile.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { acquireLock } from '../../host/lock.ts'
 import type { Host } from '../../host/platform.ts'
 import { removeSocket, socketPath } from '../../host/sockets.ts'
 import { type InstancePaths, instancePaths } from '../../instance/paths.ts'
-import { readState } from '../../instance/state.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { removeContext } from '../../runtime/docker/context.ts'
 import { type CommandContext, isOn } from '../command.ts'
@@ -65,7 +65,8 @@ async function allowed(name: string, data: boolean): Promise<boolean> {
 
 function shortSockets(paths: InstancePaths, host: Host): string[] {
   const names = [paths.agentSocketName, 'docker.sock', 'qmp.sock', 'guest.sock']
-  const mounts = readState(paths.state)?.sockets.mounts.map((_path, at) => `mount.${at}.sock`) ?? []
+  // Any number of them may have been added while it ran.
+  const mounts = Array.from({ length: mostMounts }, (_, at) => `mount.${at}.sock`)
   return [...names, ...mounts].flatMap((name) => {
     const place = socketPath(paths.folder, name, host.platform, host.uid)
     return place.link === undefined ? [] : [place.path]
@@ -73,7 +74,11 @@ function shortSockets(paths: InstancePaths, host: Host): string[] {
 }
 
 async function removeFiles(paths: InstancePaths, data: boolean, platform: 'linux' | 'darwin'): Promise<void> {
-  const keep = new Set([path.basename(paths.lock), ...(data ? [] : [path.basename(paths.dataDisk)])])
+  // The files that owners are kept of lie on the host and stay, and so do the containers that have them mounted.
+  const keep = new Set([
+    path.basename(paths.lock),
+    ...(data ? [] : [paths.dataDisk, paths.owners].map((file) => path.basename(file))),
+  ])
   // The record first: an interrupted delete leaves no instance that looks whole.
   await rm(paths.record, { force: true })
   for (const name of readdirSync(paths.folder)) {

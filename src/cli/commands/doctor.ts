@@ -21,7 +21,8 @@ export async function run(context: CommandContext): Promise<number> {
     ...instances.flatMap((view) => leftoversOf(home, view)),
     ...(await shortSocketLeftovers(shortSocketFolder(host.uid))),
   ]
-  const checks = await checkHost({ host, home, sockets, leftovers })
+  const virtiofs = instances.some(({ state }) => state?.config.mountType === 'virtiofs')
+  const checks = await checkHost({ host, home, sockets, leftovers, virtiofs })
   if (output.json) for (const check of checks) jsonLine(output, check)
   else for (const check of checks) print(context, check)
   return checks.some(({ status }) => status === 'error') ? 1 : 0

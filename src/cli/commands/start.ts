@@ -11,6 +11,7 @@ import { runStep } from '../../host/progress.ts'
 import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
 import { readRecord } from '../../instance/record.ts'
 import { showContext } from '../../runtime/docker/context.ts'
+import { refuseByPlatform } from '../../vm/mount-types.ts'
 import { isOn, textOf, type CommandContext } from '../command.ts'
 import { editConfig } from '../edit.ts'
 import { configFlags, workingFolder } from '../flags.ts'
@@ -73,6 +74,7 @@ export async function checkStart(context: CommandContext): Promise<LoadedConfig>
       },
     )
   }
+  refuseByPlatform(loaded.config.mountType, host.platform)
   const record = readRecord(paths.record)
   // The data disk's size is looked at where the disk is.
   const refused = record ? refusedChanges({ ...record, disk: 0 }, loaded.config) : []
@@ -101,6 +103,7 @@ async function packages(
     const result = await ensurePackages({
       host,
       guestArch: loaded.config.arch,
+      virtiofs: loaded.config.mountType === 'virtiofs',
       yes: isOn(context, 'yes'),
       interactive,
       ask: (question) => {

@@ -36,6 +36,7 @@ export async function run(context: CommandContext): Promise<number> {
   const facts = statusFacts(view, agent, socket)
   if (output.json) jsonLine(output, facts)
   else output.out(statusText(facts))
+  for (const { text, hint } of agent?.warnings ?? []) renderWarning(output, text, hint)
   if (!agent)
     renderWarning(output, 'no agent looks after it: mounts and ports are dead', `tcolima start ${profile}`)
   return 0
@@ -51,7 +52,7 @@ function statusFacts(view: InstanceView, agent: AgentStatus | undefined, socket:
     arch: record?.arch ?? '',
     runtime: record?.runtime ?? '',
     accelerator: state?.accelerator ?? '',
-    mount_type: 'sshfs',
+    mount_type: state?.config.mountType ?? '',
     docker_socket: socket,
     kubernetes: false,
     cpu: state?.config.cpus ?? 0,
@@ -72,6 +73,7 @@ function statusText(facts: ReturnType<typeof statusFacts>): string {
     line('memory', formatSize(facts.memory)),
     line('disk', formatSize(facts.disk)),
     line('runtime', facts.runtime),
+    line('mount type', facts.mount_type),
     line('docker socket', facts.docker_socket),
     ...facts.mounts.map(({ mountPoint, location, writable, state, detail }) => {
       const from = location === mountPoint ? '' : ` from ${location}`

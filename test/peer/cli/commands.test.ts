@@ -80,6 +80,35 @@ describe('a broken configuration', () => {
   })
 })
 
+describe('a mount that cannot be', () => {
+  // B12
+  it('a folder that is gone is named, and nothing is started', async () => {
+    stopped('good')
+    const gone = path.join(folder, 'gone')
+    writeFileSync(
+      path.join(home, 'good', 'tcolima.yaml'),
+      `mounts:\n  - location: ${folder}\n  - location: ${gone}\n`,
+    )
+    const result = await tcolima('start', 'good')
+    expect([result.exitCode, result.stderr]).toEqual([
+      2,
+      expect.stringContaining(`cannot mount ${gone}: there is no`),
+    ])
+    expect(existsSync(path.join(home, 'good', 'lock'))).toBe(false)
+  })
+
+  it('a type there is not', async () => {
+    const result = await tcolima('start', '--mount-type', 'nfs')
+    expect([result.exitCode, result.stderr]).toEqual([2, expect.stringContaining('sshfs, 9p or virtiofs')])
+  })
+
+  it('9p in an instance without it is refused, with what to do', async () => {
+    stopped('good')
+    const result = await tcolima('start', 'good', '--mount-type', '9p', '--mount', folder)
+    expect([result.exitCode, result.stderr]).toEqual([2, expect.stringContaining('tcolima delete keeps')])
+  })
+})
+
 describe('one broken instance', () => {
   it('hides no other, and can be deleted', async () => {
     stopped('good')

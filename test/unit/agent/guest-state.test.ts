@@ -35,6 +35,18 @@ describe('take', () => {
     expect([...guest.ready]).toEqual(['docker'])
   })
 
+  test('a mount that is gone is known no more; one that is kept stays, with what keeps it', () => {
+    const guest = new GuestState()
+    for (const index of [0, 1]) guest.take({ type: 'mount', index, state: 'mounted', detail: '' })
+    guest.take({ type: 'unmounted', index: 0, problem: '' })
+    guest.take({ type: 'unmounted', index: 1, problem: 'in use' })
+    expect([...guest.mounts.keys()]).toEqual([1])
+    expect([...guest.unmounted]).toEqual([
+      [0, ''],
+      [1, 'in use'],
+    ])
+  })
+
   test('the last word about a mount counts; ports are none of its business', () => {
     const guest = new GuestState()
     guest.take({ type: 'mount', index: 1, state: 'failed', detail: 'no' })

@@ -25,6 +25,7 @@ describe('wrong flags are refused, naming the flag and what it takes', () => {
       '--runtime must be docker: this version offers no other runtime, not "containerd"',
     ],
     [{ runtime: 'bogus' }, '--runtime must be docker, not "bogus"'],
+    [{ mountType: 'nfs' }, '--mount-type must be sshfs, 9p or virtiofs, not "nfs"'],
     [{ accel: 'vz' }, '--accel must be auto, kvm, hvf or tcg, not "vz"'],
     [
       { cpuType: 'max -drive x' },
@@ -49,6 +50,7 @@ test.each<[Partial<FlagValues>, ConfigChanges]>([
   ],
   [{ arch: 'arm64' }, { arch: 'aarch64' }],
   [{ cpuType: 'host' }, { cpuType: '' }],
+  [{ mountType: '9p' }, { mountType: '9p' }],
   [{ activate: false }, { autoActivate: false }],
   [{ mount: [] }, {}],
   [{ mount: ['none'] }, { mounts: null }],

@@ -3,11 +3,13 @@ import { refusedChanges } from '../../../src/config/immutable.ts'
 import { GIB } from '../../../src/config/units.ts'
 
 const fixed = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB }
-const same = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB } as const
+const same = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB, mountType: 'sshfs' } as const
 
 test.each([
   [same, []],
   [{ ...same, disk: 15 * GIB }, []],
+  [{ ...same, mountType: 'virtiofs' as const }, []],
+  [{ ...same, mountType: '9p' as const }, [/^mountType: .*no 9p.*tcolima delete keeps/]],
   [
     { ...same, arch: 'aarch64' as const },
     [/^arch: .* made with x86_64 and cannot become aarch64; .*-p NAME/],
@@ -21,6 +23,12 @@ test.each([
   const refused = refusedChanges(fixed, wanted)
   expect(refused).toHaveLength(messages.length)
   for (const [i, message] of messages.entries()) expect(refused[i]).toMatch(message)
+})
+
+test('an instance made with 9p may change the type at every start, and back', () => {
+  for (const mountType of ['9p', 'sshfs', 'virtiofs'] as const) {
+    expect(refusedChanges({ ...fixed, kernel: 'general' }, { ...same, mountType })).toEqual([])
+  }
 })
 
 test('another runtime than the one it was made with', () => {

@@ -18,6 +18,9 @@ const fallback: Config = {
   arch: 'x86_64',
   runtime: 'docker',
   mounts: [home],
+  mountType: 'sshfs',
+  mountInotify: true,
+  mountInotifyIgnore: ['.git', 'node_modules'],
   accel: 'auto',
   cpuType: '',
   activate: true,
@@ -35,6 +38,8 @@ describe('what a file may say', () => {
     ['cpu:\nmemory: null', {}],
     [configTemplate(), {}],
     ['cpu: 6', { cpus: 6 }],
+    ['mountInotify: false', { mountInotify: false }],
+    ['mountInotifyIgnore: [dist, "*.tmp"]', { mountInotifyIgnore: ['dist', '*.tmp'] }],
     ['memory: 1.25', { memory: 1.25 * GIB }],
     ['memory: 512MiB', { memory: 512 * MIB }],
     ['memory: "1.5"', { memory: 1.5 * GIB }],
@@ -111,8 +116,10 @@ describe('what is wrong is told with file, line and column', () => {
       'disk: 10.5',
       '1:7: disk must be a whole number of GiB from 1 to 16384 (or a size such as "512MiB"), not 10.5',
     ],
+    ['mountInotifyIgnore: dist', '1:21: mountInotifyIgnore must be a list of names, not "dist"'],
     ['autoActivate: yes', '1:15: autoActivate must be true or false, not "yes"'],
     ['docker: [a]', '1:9: docker must be a map: the keys of daemon.json, not ["a"]'],
+    ['mountType: nfs', '1:12: mountType must be sshfs, 9p or virtiofs, not "nfs"'],
     ['runtime: podman', '1:10: runtime must be docker: this version offers no other runtime, not "podman"'],
     ['mounts:\n  - /a', '2:5: mounts[0] must be a map with the key location, not "/a"'],
     ['mounts:\n  - writable: true', '2:5: mounts[0].location is missing'],
@@ -151,7 +158,6 @@ describe('settings of Colima without effect here', () => {
   test('those at their defaults pass without a word', () => {
     const text = `vmType: qemu
 mountType: sshfs
-mountInotify: false
 rosetta: false
 binfmt: true
 nestedVirtualization: false
@@ -183,6 +189,21 @@ env: {A: b}
     expect(parse(text).warnings).toEqual([
       'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, network.dns, network.addres, kubernetes.enabled, provision, env',
     ])
+  })
+
+  test('a mount type that was chosen for another hypervisor is among them; a flag still counts', () => {
+    const text = 'vmType: vz\nmountType: virtiofs\n'
+    const { config, warnings } = parse(text)
+    expect([config.mountType, warnings[0]]).toEqual(['sshfs', expect.stringContaining('vmType, mountType')])
+    expect(parse(text, { mountType: '9p' }).config.mountType).toBe('9p')
+    for (const own of [
+      'mountType: virtiofs',
+      'vmType: qemu\nmountType: virtiofs',
+      'vmType: ""\nmountType: virtiofs',
+    ]) {
+      expect(parse(own)).toEqual({ config: { ...fallback, mountType: 'virtiofs' }, warnings: [] })
+    }
+    expect(parse('mountType: ""').config.mountType).toBe('sshfs')
   })
 
   test('mounts without a value means none, with a warning', () => {

@@ -64,6 +64,42 @@ describe('parseMountFlag', () => {
     expect(error.message).toContain(message)
   })
 
+  // B13
+  test.each([
+    ...[
+      '/',
+      '/etc',
+      '/usr',
+      '/proc',
+      '/sys',
+      '/dev',
+      '/run',
+      '/var',
+      '/bin',
+      '/boot',
+      '/home',
+      '/tmp',
+      '/lib',
+    ],
+    ...['/mnt/tcolima-data', '/mnt/tcolima-data/docker', '/home/ann.linux', '/home/ann.linux/.ssh'],
+  ])('nothing is mounted at %s, which the guest needs', (target) => {
+    expect(errorOf(() => parseMountFlag(`/a:${target}:w`, base)).message).toContain(
+      `nothing can be mounted at ${target}: `,
+    )
+  })
+
+  // B11
+  test.each([
+    '/mnt/x',
+    '/opt/deep/er',
+    '/Users/jane/x',
+    '/Volumes/Data/x',
+    '/workspace',
+    '/home/ann.linux/src',
+  ])('what is of no use to the guest is free: %s', (target) =>
+    expect(parseMountFlag(`/a:${target}`, base)).toEqual(mount('/a', target)),
+  )
+
   test('in a folder that is gone, only a relative path is refused', () => {
     const gone = { home: '/home/ann', cwd: undefined }
     expect(errorOf(() => parseMountFlag('src', gone)).message).toContain('no longer exists')

@@ -9,6 +9,7 @@ const good: GuestMessage[] = [
   { type: 'ports', add: ['tcp 0100007F 1F90'], remove: [], whole: true },
   { type: 'ports', add: [], remove: ['tcp6 00000000000000000000000000000000 0050'], whole: false },
   { type: 'mount', index: 0, state: 'failed', detail: 'no' },
+  { type: 'unmounted', index: 0, problem: 'it is in use' },
 ]
 
 test.each(good)('reads %j', (message) => {
@@ -44,6 +45,7 @@ describe('no message', () => {
     '{"type":"ports","add":[]}',
     '{"type":"mount","index":"0","state":"mounted"}',
     '{"type":"mount","index":0,"state":"gone"}',
+    '{"type":"unmounted","index":0}',
     '{"type":"poweroff"}',
     '{"type":"__proto__"}',
     '{"type":{"toString":1}}',
@@ -57,7 +59,7 @@ describe('garbage never throws', () => {
   })
 
   test('messages with any fields give undefined or a well-formed message', () => {
-    const type = fc.constantFrom('hello', 'ready', 'failed', 'ports', 'mount')
+    const type = fc.constantFrom('hello', 'ready', 'failed', 'ports', 'mount', 'unmounted')
     const field = fc.oneof(
       fc.jsonValue({ maxDepth: 1 }),
       fc.constantFrom<unknown>('mounted', 'failed', [], ['a']),

@@ -81,17 +81,17 @@ describe('the disk', () => {
       await seedDisk(
         seed({
           mounts: [
-            { index: 0, mountPoint: '/w', options: ['ro', 'uid=1000'] },
-            { index: 1, mountPoint, options: [] },
+            { index: 0, type: '9p', mountPoint: '/w', options: ['ro', 'uid=1000'] },
+            { index: 1, type: 'sshfs', mountPoint, options: [] },
           ],
         }),
       ),
     )
     const lines = (await read('mounts')).trimEnd().split('\n')
     expect(lines).toHaveLength(2)
-    expect(lines[0]).toBe(`0\t${Buffer.from('/w').toString('hex')}\tro,uid=1000`)
-    const [index, hex] = lines[1]!.split('\t')
-    expect(index).toBe('1')
+    expect(lines[0]).toBe(`0\t9p\t${Buffer.from('/w').toString('hex')}\tro,uid=1000`)
+    const [index, type, hex] = lines[1]!.split('\t')
+    expect([index, type]).toEqual(['1', 'sshfs'])
     expect(execFileSync('perl', ['-e', 'print pack("H*", $ARGV[0])', hex!], { encoding: 'utf8' })).toBe(
       mountPoint,
     )

@@ -8,6 +8,7 @@ const bare = (more: Partial<PackageFacts>): PackageFacts => ({
   guestArch: 'x86_64',
   root: false,
   docker: true,
+  virtiofs: false,
   which: () => undefined,
   exists: () => false,
   ...more,
@@ -74,6 +75,13 @@ describe('missingPackages', () => {
       'qemu-img: qemu',
       'docker?: docker',
     ])
+  })
+  test.each([
+    ['apt', 'virtiofsd | qemu-system-common'],
+    ['dnf', 'virtiofsd'],
+    ['pacman', 'virtiofsd'],
+  ] as const)('virtiofs takes a daemon, with %s', (manager, packages) => {
+    expect(table(bare({ manager, virtiofs: true })).at(-1)).toBe(`virtiofsd: ${packages}`)
   })
   test('unknown package manager: names, no packages', () => {
     expect(table(bare({ manager: undefined }))[0]).toBe('qemu-system-x86_64: ')

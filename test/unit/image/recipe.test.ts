@@ -93,6 +93,13 @@ describe('recipeFor', () => {
     expect(packages).toEqual([...packages].sort())
     expect(Object.keys(files)).toEqual(['customize.sh', 'rootfs/etc/conf'])
   })
+  test.each([
+    ['x86_64', 'linux-image-amd64'],
+    ['aarch64', 'linux-image-arm64'],
+  ] as const)('%s has another kernel where 9p is wanted, and only that', (arch, kernel) => {
+    const { packages } = recipeFor(arch, ['docker.io'], guest, undefined, 'general')
+    expect(packages.filter((name) => name.startsWith('linux-image'))).toEqual([kernel])
+  })
   test('a file that cannot be read is an error, not another recipe', () => {
     rmSync(guest, { recursive: true })
     expect(() => recipeFor('x86_64', [], guest)).toThrow(/ENOENT/)

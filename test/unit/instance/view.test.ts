@@ -45,6 +45,7 @@ function state(qemu: ProcessId, more: Partial<InstanceState> = {}): InstanceStat
     accelerator: 'tcg',
     qemu,
     sshPort: 0,
+    mounts: [],
     sockets: { qmp: '', guestLink: '', mounts: [] },
     ready: true,
     ...more,

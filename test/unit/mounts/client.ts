@@ -86,19 +86,24 @@ export class Client {
     })
   }
 
-  async init(): Promise<void> {
+  async init(bytes = packet(Fxp.INIT, 3)): Promise<void> {
     const got = new Promise<void>((resolve) => {
       this.onVersion = resolve
     })
-    this.stream.write(packet(Fxp.INIT, 3))
+    this.stream.write(bytes)
     await got
   }
 
   /** Sends a request of any type. */
   ask(type: number, fill: (writer: ByteWriter) => void = () => {}): Promise<Reply> {
     const id = this.nextId++
+    return this.send(id, packet(type, id, fill))
+  }
+
+  /** Sends a packet as it is; gives the reply with its id. */
+  send(id: number, bytes: Buffer): Promise<Reply> {
     const reply = new Promise<Reply>((resolve) => this.waiting.set(id, resolve))
-    this.stream.write(packet(type, id, fill))
+    this.stream.write(bytes)
     return reply
   }
 
@@ -111,6 +116,10 @@ export class Client {
 
   handle(type: number, handle: string): Promise<Reply> {
     return this.ask(type, (writer) => writer.text(handle))
+  }
+
+  setHandle(handle: string, attrs: FileAttrs): Promise<Reply> {
+    return this.ask(Fxp.FSETSTAT, (writer) => writeAttrs(writer.text(handle), attrs))
   }
 
   two(type: number, from: string, to: string): Promise<Reply> {

@@ -123,7 +123,7 @@ describe('packets', () => {
         const reader = new PacketReader()
         reader.push(Buffer.from([0, 0, 1, 0, 6]))
         expect(reader.next()).toBe('more')
-        reader.hunt()
+        reader.hunt(false)
         const stream = Buffer.concat([Buffer.from(junk), init])
         let found: unknown
         for (let at = 0; at < stream.length; at += cut) {

@@ -2,6 +2,7 @@ import { promises as fs } from 'node:fs'
 import path from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Journal } from '../../../src/mounts/journal.ts'
 import { HandleTable } from '../../../src/mounts/handles.ts'
 import { Fx, Fxf, Fxp } from '../../../src/mounts/protocol.ts'
 import { namesOf } from '../../../src/mounts/share-path.ts'
@@ -172,8 +173,9 @@ test('a handle of another session is no handle', async () => {
 })
 
 test('open handles are limited', async () => {
-  const table = new HandleTable(2)
-  const fake = () => fs.open('/dev/null').then(() => ({ kind: 'file', fd: -1, append: false }) as const)
-  const made = await Promise.allSettled([table.add(fake), table.add(fake), table.add(fake)])
+  const table = new HandleTable(new Journal(), 2)
+  const handle = { kind: 'file', fd: -1, append: false, place: '/f', flags: 0, dev: 0, ino: 0 } as const
+  const add = () => table.add({ id: 1, path: '/f' }, () => fs.open('/dev/null').then(() => handle))
+  const made = await Promise.allSettled([add(), add(), add()])
   expect(made.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
 })

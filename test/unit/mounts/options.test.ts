@@ -1,17 +1,27 @@
 import { expect, test } from 'vitest'
 import { longnameOf } from '../../../src/mounts/longname.ts'
-import { sshfsOptions } from '../../../src/mounts/options.ts'
+import { mountOptions, sshfsOptions } from '../../../src/mounts/options.ts'
 import type { Stats } from 'node:fs'
 
-test('sshfs speaks on stdin, for all users, as the guest user', () => {
-  const options = sshfsOptions({ writable: true, uid: 501, gid: 20 })
-  expect(options).toEqual(expect.arrayContaining(['slave', 'allow_other', 'uid=501', 'gid=20', 'rw']))
+test('sshfs speaks on stdin, for all users, and shows the owners the server gives', () => {
+  const options = sshfsOptions({ writable: true })
+  expect(options).toEqual(expect.arrayContaining(['slave', 'allow_other', 'idmap=none', 'rw']))
   expect(options).not.toContain('ro')
   expect(options.some((option) => option.includes(','))).toBe(false)
 })
 
 test('a read-only share is mounted so', () => {
-  expect(sshfsOptions({ writable: false, uid: 1, gid: 1 })).toContain('ro')
+  expect(sshfsOptions({ writable: false })).toContain('ro')
+})
+
+test.each([
+  ['9p', true, ['trans=virtio', 'version=9p2000.L', 'msize=131072', 'cache=mmap', 'rw']],
+  ['9p', false, ['trans=virtio', 'version=9p2000.L', 'msize=131072', 'cache=mmap', 'ro']],
+  ['virtiofs', true, ['rw']],
+  ['virtiofs', false, ['ro']],
+  ['sshfs', true, sshfsOptions({ writable: true })],
+] as const)('%s, writable %j', (type, writable, options) => {
+  expect(mountOptions(type, { writable })).toEqual(options)
 })
 
 test('the long form of a name is that of ls', () => {

@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest'
 import {
   accelerator,
   cpuModel,
-  escape,
   type MachineSpec,
   qemuArguments,
   qemuProgram,
 } from '../../../src/vm/command-line.ts'
+import { escape } from '../../../src/vm/escape.ts'
+import type { MountDevices } from '../../../src/vm/mount-devices.ts'
 
 function spec(over: Partial<MachineSpec> = {}, folder = '/i'): MachineSpec {
   return {
@@ -23,16 +24,22 @@ function spec(over: Partial<MachineSpec> = {}, folder = '/i'): MachineSpec {
     dataDisk: `${folder}/data.qcow2`,
     seed: `${folder}/seed.tar`,
     mac: '52:54:00:01:02:03',
-    mounts: 0,
+    mounts: sshfs(0),
     paths: {
       qmp: `${folder}/qmp.sock`,
       guestLink: `${folder}/guest.sock`,
-      mountLink: (index) => `${folder}/mount.${index}.sock`,
       serialLog: `${folder}/serial.log`,
       pidFile: `${folder}/qemu.pid`,
     },
     capabilities: { freePageReporting: true },
     ...over,
+  }
+}
+
+function sshfs(count: number, folder = '/i'): MountDevices {
+  return {
+    type: 'sshfs',
+    sockets: Array.from({ length: count }, (_, index) => `${folder}/mount.${index}.sock`),
   }
 }
 
@@ -112,7 +119,7 @@ describe('disks, sockets and network', () => {
   })
 
   test.each([0, 1, 3])('%d mounts have a port each, named for the guest', (mounts) => {
-    const args = qemuArguments(spec({ mounts }))
+    const args = qemuArguments(spec({ mounts: sshfs(mounts) }))
     const ports = values(args, '-device').filter((device) => device.startsWith('virtserialport,'))
     expect(ports.map((port) => fields(port).at(-1))).toEqual([
       'name=tcolima.guest',
@@ -137,7 +144,7 @@ describe('disks, sockets and network', () => {
   })
 
   test('commas in paths are doubled where QEMU splits, and nowhere else', () => {
-    const args = qemuArguments(spec({ mounts: 1, name: 'a,b' }, '/x,y'))
+    const args = qemuArguments(spec({ mounts: sshfs(1, '/x,y'), name: 'a,b' }, '/x,y'))
     expect(values(args, '-name')).toEqual(['guest=a,,b'])
     const chardevs = values(args, '-chardev').map(fields)
     expect(chardevs.map((chardev) => chardev.find((field) => field.startsWith('path=')))).toEqual([

@@ -1,0 +1,101 @@
+import { rm } from 'node:fs/promises'
+import type { MountSpec } from '../config/mounts.ts'
+import type { GuestMessage, HostMessage } from '../guest/protocol.ts'
+import { stepsText } from '../mounts/replay-text.ts'
+import type { HostWarning } from '../notify/host-watcher.ts'
+import { ignores } from '../notify/ignores.ts'
+import { Notifier } from './notifier.ts'
+
+// Milliseconds between two looks of the guest for what watches, while mounts are in use.
+const lookEveryMs = 1000
+
+/** What all notifiers of a machine share. */
+export interface NotificationsInput {
+  /** Names that nobody wants to hear of. */
+  ignore: readonly string[]
+  /** Where the notifier of a mount keeps what must outlive the agent. */
+  file: (index: number) => string
+  send: (message: HostMessage) => void
+  warn: (warning: HostWarning) => void
+  log: (line: string) => void
+}
+
+/** The notifiers of a machine's mounts, and the guest's word on which of them anything watches. */
+export class Notifications {
+  readonly #input: NotificationsInput
+  readonly #ignores: (relative: string) => boolean
+  readonly #notifiers = new Map<number, Notifier>()
+  #timer: NodeJS.Timeout | undefined
+  #again = false
+  #closed = false
+
+  constructor(input: NotificationsInput) {
+    this.#input = input
+    this.#ignores = ignores(input.ignore)
+  }
+
+  /** Makes the notifier of a mount; it rests until the guest says that something watches there. */
+  add(index: number, mount: MountSpec): Notifier {
+    const { file, send, warn, log } = this.#input
+    const notifier = new Notifier({
+      root: mount.location,
+      file: file(index),
+      ignores: this.#ignores,
+      makeWatcher: async () => {
+        // Only where something watches.
+        const { FsWatcher } = await import('../notify/fs-watcher.ts')
+        return new FsWatcher()
+      },
+      send: (id, steps) => send({ type: 'replay', index, id, steps: stepsText(steps) }),
+      onLook: () => this.#look(),
+      warn,
+      log: (line) => log(`notify ${mount.mountPoint}: ${line}`),
+    })
+    this.#notifiers.set(index, notifier)
+    return notifier
+  }
+
+  /** Ends the notifier of a mount that is gone. */
+  async remove(index: number): Promise<void> {
+    const notifier = this.#notifiers.get(index)
+    this.#notifiers.delete(index)
+    await notifier?.close()
+    await rm(this.#input.file(index), { force: true })
+  }
+
+  /** Whether a mount's folders are being watched. */
+  isWatched(index: number): boolean {
+    return this.#notifiers.get(index)?.watching ?? false
+  }
+
+  /** Takes what the guest says. */
+  take(message: GuestMessage): void {
+    if (message.type === 'watched') {
+      for (const [index, notifier] of this.#notifiers) notifier.setWatched(message.indexes.includes(index))
+    } else if (message.type === 'replayed') {
+      this.#notifiers.get(message.index)?.replayed(message.id)
+    } else if (message.type === 'mount' && message.state === 'mounted') {
+      this.#notifiers.get(message.index)?.greet()
+      this.#look()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await Promise.all([...this.#notifiers.values()].map((notifier) => notifier.close()))
+  }
+
+  /** Has the guest look for watchers: at once, and while it goes on using mounts, every second; once more at the end. */
+  #look(): void {
+    if (this.#closed) return
+    this.#again = true
+    if (this.#timer !== undefined) return
+    this.#again = false
+    this.#input.send({ type: 'watched' })
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      if (this.#again) this.#look()
+    }, lookEveryMs)
+  }
+}

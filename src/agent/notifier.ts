@@ -1,0 +1,196 @@
+import { lstatSync, type Stats } from 'node:fs'
+import path from 'node:path'
+import { messageOf } from '../host/errors.ts'
+import { type ReplayStep, Replays } from '../mounts/replay.ts'
+import type { ShareObserver } from '../mounts/share.ts'
+import { cleanPath } from '../mounts/share-path.ts'
+import { GuestWrites } from '../notify/guest-writes.ts'
+import type { HostChange, HostWarning, HostWatcher } from '../notify/host-watcher.ts'
+import { KnownFolders } from '../notify/known-folders.ts'
+import { stepOf, takeBatch } from './replay-steps.ts'
+
+// Folders of a mount that are watched on the host at most.
+const mostFolders = 16_384
+// Milliseconds the guest has for one replay.
+const replayLimitMs = 30_000
+
+/** What a mount's notifier works with. */
+export interface NotifierInput {
+  /** The shared folder on the host. */
+  root: string
+  /** Where paths of a replay are kept that must outlive this process. */
+  file: string
+  /** Tells what of the share, relative to its root, nobody wants to hear of. */
+  ignores: (relative: string) => boolean
+  makeWatcher: () => Promise<HostWatcher>
+  /** Sends a replay to the guest. */
+  send: (id: number, steps: readonly ReplayStep[]) => void
+  /** Called when the guest has looked at the share: it may have something new that watches. */
+  onLook: () => void
+  warn: (warning: HostWarning) => void
+  log: (line: string) => void
+  /** Changes that wait for the guest at most; 50,000 by default. */
+  mostWaiting?: number
+}
+
+/**
+ * Brings the host's changes of one mount to the guest's watchers: watches the folders that the guest knows while
+ * anything in the guest watches, and has each change replayed that is not the guest's own.
+ */
+export class Notifier {
+  readonly replays: Replays
+  readonly observer: ShareObserver
+  readonly #input: NotifierInput
+  readonly #folders = new KnownFolders(mostFolders)
+  readonly #guest = new GuestWrites()
+  readonly #queue: ReplayStep[] = []
+  #watcher: HostWatcher | undefined
+  #wanted = false
+  #turn: Promise<void> = Promise.resolve()
+  #lastId = 0
+  #inFlight: NodeJS.Timeout | undefined
+  #overflowed = false
+
+  constructor(input: NotifierInput) {
+    this.#input = input
+    this.replays = new Replays(input.file)
+    this.observer = {
+      knows: (folder) => this.#knows(folder),
+      changed: (file) => this.#withHostPath(file, (place) => this.#guest.wrote(place, look(place))),
+      opened: (file) => this.#withHostPath(file, (place) => this.#guest.opened(place)),
+      closed: (file) =>
+        this.#withHostPath(file, (place) => {
+          this.#guest.wrote(place, look(place))
+          this.#guest.closed(place)
+        }),
+    }
+  }
+
+  /** Whether folders of the host are being watched. */
+  get watching(): boolean {
+    return this.#watcher !== undefined
+  }
+
+  /** Says whether anything in the guest watches this mount. */
+  setWatched(watched: boolean): void {
+    if (watched === this.#wanted) return
+    this.#wanted = watched
+    this.#turn = this.#turn
+      .then(() => this.#follow())
+      .catch((error: unknown) => this.#input.log(messageOf(error)))
+  }
+
+  /** The guest has been there before this process, or anew: ends what an earlier agent may have left under way. */
+  greet(): void {
+    if (this.replays.leftover && this.#inFlight === undefined) this.#send([])
+  }
+
+  /** The guest is through with a replay. */
+  replayed(id: number): void {
+    if (id !== this.#lastId || this.#inFlight === undefined) return
+    clearTimeout(this.#inFlight)
+    this.#inFlight = undefined
+    this.replays.settle()
+    this.#pump()
+  }
+
+  async close(): Promise<void> {
+    this.setWatched(false)
+    await this.#turn
+    clearTimeout(this.#inFlight)
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#wanted === (this.#watcher !== undefined)) return
+    if (!this.#wanted) {
+      await this.#watcher?.close()
+      this.#watcher = undefined
+      return
+    }
+    const watcher = await this.#input.makeWatcher()
+    this.#watcher = watcher
+    watcher.on('changes', (changes) => this.#take(changes))
+    watcher.on('warning', (warning) => this.#input.warn(warning))
+    for (const folder of this.#folders.list()) watcher.add(folder)
+  }
+
+  #knows(folder: string): void {
+    this.#withHostPath(folder, (place) => {
+      this.#input.onLook()
+      const { added, dropped } = this.#folders.add(place)
+      if (added) this.#watcher?.add(place)
+      if (dropped === undefined) return
+      this.#watcher?.remove(dropped)
+      this.#warnOnce(
+        `The guest knows more than ${mostFolders} folders of ${this.#input.root}: changes in the others do not reach its watchers`,
+      )
+    })
+  }
+
+  #take(changes: readonly HostChange[]): void {
+    for (const change of changes) {
+      const place = change.kind === 'rename' ? change.to : change.path
+      const from = change.kind === 'rename' ? change.from : place
+      if (this.#isIgnored(place)) continue
+      const now = look(place)
+      const echo = this.#guest.isEcho(place, now)
+      if (echo && (place === from || this.#guest.isEcho(from, undefined))) continue
+      const step = stepOf(change, { path: this.#clientPath(place), from: this.#clientPath(from) }, now)
+      if (step) this.#queue.push(step)
+    }
+    const { root, mostWaiting = 50_000 } = this.#input
+    if (this.#queue.length > mostWaiting) {
+      this.#queue.length = 0
+      this.#warnOnce(
+        `More than ${mostWaiting} changes of ${root} at once: watchers in the guest do not hear of them`,
+      )
+    }
+    this.#pump()
+  }
+
+  #pump(): void {
+    if (this.#inFlight === undefined && this.#queue.length > 0) this.#send(takeBatch(this.#queue))
+  }
+
+  #send(steps: readonly ReplayStep[]): void {
+    this.#lastId++
+    this.replays.expect(steps)
+    this.#inFlight = setTimeout(() => {
+      this.#input.log('the guest does not replay')
+      this.#inFlight = undefined
+      this.replays.abandon()
+      this.#pump()
+    }, replayLimitMs)
+    this.#input.send(this.#lastId, steps)
+  }
+
+  #isIgnored(place: string): boolean {
+    return this.#input.ignores(path.relative(this.#input.root, place))
+  }
+
+  #withHostPath(client: string, work: (place: string) => void): void {
+    const bytes = Buffer.from(cleanPath(client), 'latin1')
+    const text = bytes.toString('utf8')
+    // What is not UTF-8 cannot be watched.
+    if (!Buffer.from(text).equals(bytes)) return
+    const place = text === '/' ? this.#input.root : path.join(this.#input.root, text)
+    if (!this.#isIgnored(place)) work(place)
+  }
+
+  #clientPath(place: string): string {
+    return Buffer.from(`/${path.relative(this.#input.root, place)}`).toString('latin1')
+  }
+
+  #warnOnce(text: string): void {
+    if (this.#overflowed) return
+    this.#overflowed = true
+    this.#input.warn({
+      text,
+      hint: 'Mount a smaller folder, or add names to mountInotifyIgnore in tcolima.yaml.',
+    })
+  }
+}
+
+function look(place: string): Stats | undefined {
+  return lstatSync(place, { throwIfNoEntry: false })
+}

@@ -1,0 +1,118 @@
+import { promises as fs } from 'node:fs'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { mountRelayed, mounts, type Relayed, until } from './relay.ts'
+import { output } from './sshfs.ts'
+
+let mounted: Relayed
+beforeEach(async () => {
+  mounted = await mountRelayed()
+})
+afterEach(() => mounted?.end())
+
+/** Runs a script in a folder; a script that fails must say why. */
+const run = (folder: string, script: string) => output('bash', ['-euc', `cd '${folder}'; ${script}`])
+
+test('what a program does on the mount is whole after many kills of the server', async () => {
+  const { mount, root, top } = mounted
+  await output('bash', ['-euc', `mkdir '${top}/want'; head -c 16M /dev/urandom > '${top}/want/big'`])
+  // A long copy; lines added to an open file, and to one opened for each; git's way of making files: exclusive, read-only,
+  // renamed when whole; links; folders made, listed and removed.
+  const work = `
+    exec 7>>log
+    cp ../want/big big & copy=$!
+    for i in $(seq 60); do
+      echo "line $i" >&7
+      echo "line $i" >> lines
+      mkdir "d$i"
+      ( set -C; umask 222; echo "object $i" > "d$i/tmp" )
+      mv "d$i/tmp" "object$i"
+      ln -s "object$i" "link$i"
+      ln "object$i" "hard$i"
+      rm "hard$i"
+      [ "$(cat "link$i")" = "object $i" ]
+      ls "d$i" | wc -l | grep -qx 0
+      rmdir "d$i"
+      [ $((i % 3)) != 0 ] || rm -f "link$i"
+    done
+    wait $copy`
+  await run(`${top}/want`, work.replaceAll('../want/big', '/dev/null'))
+  await fs.rm(`${top}/want/big`)
+  await output('bash', ['-euc', `head -c 16M /dev/urandom > '${top}/want/big'`])
+
+  const state = { working: true }
+  const worked = run(mount, work).finally(() => {
+    state.working = false
+  })
+  let kills = 0
+  while (state.working && kills < 20) {
+    await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 150))
+    await mounted.killServer()
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 80))
+    await mounted.startServer()
+    kills++
+  }
+  await worked
+  expect(kills).toBeGreaterThan(5)
+  expect(await output('bash', ['-euc', `diff -r '${top}/want' '${root}'`])).toBe('')
+  // A server that comes now has nothing to open: all was closed.
+  await mounted.killServer()
+  await mounted.startServer()
+  expect(await run(mount, 'cat object60')).toBe('object 60\n')
+  expect(await fs.readFile(path.join(top, 'journal'), 'utf8')).not.toContain('"object59"')
+}, 120_000)
+
+test('a file stays open while the server is away, also one that was renamed meanwhile', async () => {
+  const { mount, root } = mounted
+  const script = `
+    exec 5<>f; echo one >&5; mv f g; echo ready > ready
+    until [ -e go ]; do sleep 0.05; done
+    echo two >&5; exec 6<g; cat <&6; exec 5>&- 6<&-`
+  const seen = run(mount, script)
+  await until(async () => (await fs.readdir(root)).includes('ready'))
+  await mounted.killServer()
+  await fs.writeFile(path.join(root, 'go'), '')
+  await mounted.startServer()
+  expect(await seen).toBe('one\ntwo\n')
+  expect(await fs.readdir(root)).toEqual(['g', 'go', 'ready'])
+})
+
+test('a request that came while the server was away is not taken for one that it did', async () => {
+  const { mount, root } = mounted
+  await fs.mkdir(path.join(root, 'lock'))
+  await mounted.killServer()
+  const locked = run(mount, 'mkdir lock').then(
+    () => 'made',
+    (error: Error) => error.message,
+  )
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  await mounted.startServer()
+  expect(await locked).toMatch(/File exists/)
+})
+
+test('a signal makes the relay speak to a server anew, with requests under way', async () => {
+  const { mount, root, relay } = mounted
+  const copied = run(mount, 'head -c 32M /dev/zero | tr "\\0" x > big; wc -c < big')
+  for (let turn = 0; turn < 20; turn++) {
+    relay.kill('SIGUSR1')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  expect(Number(await copied)).toBe(32 << 20)
+  expect((await fs.readFile(path.join(root, 'big'))).every((byte) => byte === 0x78)).toBe(true)
+})
+
+test('sshfs ends with the relay, and the relay with sshfs', async () => {
+  const { mount, relay } = mounted
+  const sshfs = (await output('pgrep', ['-P', String(relay.pid)])).trim()
+  relay.kill('SIGKILL')
+  await until(() => relay.signalCode !== null)
+  await until(async () => (await output('ps', ['-o', 'stat=', sshfs]).catch(() => 'Z')).startsWith('Z'))
+  await output('umount', ['-l', mount])
+  expect(await mounts()).not.toContain(` ${mount} `)
+  await mounted.end()
+
+  mounted = await mountRelayed()
+  await output('umount', [mounted.mount])
+  await until(() => mounted.relay.exitCode !== null)
+  expect(mounted.relay.exitCode).toBe(0)
+})

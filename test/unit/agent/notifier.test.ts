@@ -1,0 +1,155 @@
+import { EventEmitter } from 'node:events'
+import { promises as fs } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Notifier, type NotifierInput } from '../../../src/agent/notifier.ts'
+import type { ReplayStep } from '../../../src/mounts/replay.ts'
+import type { HostChange, HostWarning, HostWatcher } from '../../../src/notify/host-watcher.ts'
+import { ignores } from '../../../src/notify/ignores.ts'
+
+class FakeWatcher
+  extends EventEmitter<{ changes: [HostChange[]]; warning: [HostWarning] }>
+  implements HostWatcher
+{
+  readonly watched = new Set<string>()
+  closed = false
+  add(folder: string): void {
+    this.watched.add(folder)
+  }
+  remove(folder: string): void {
+    this.watched.delete(folder)
+  }
+  async close(): Promise<void> {
+    this.closed = true
+  }
+}
+
+let root: string
+let watcher: FakeWatcher
+let sent: { id: number; steps: readonly ReplayStep[] }[]
+let notifier: Notifier
+
+function make(more: Partial<NotifierInput> = {}): Notifier {
+  return new Notifier({
+    root,
+    file: path.join(root, '../pending'),
+    ignores: ignores(['.git']),
+    makeWatcher: async () => watcher,
+    send: (id, steps) => sent.push({ id, steps: [...steps] }),
+    onLook: () => {},
+    warn: () => {},
+    log: () => {},
+    ...more,
+  })
+}
+
+function changed(...changes: HostChange[]): void {
+  watcher.emit('changes', changes)
+}
+
+beforeEach(async () => {
+  const top = await fs.mkdtemp(path.join(os.tmpdir(), 'tcolima-notifier-'))
+  root = path.join(top, 'share')
+  await fs.mkdir(root)
+  watcher = new FakeWatcher()
+  sent = []
+  notifier = make()
+})
+afterEach(async () => {
+  await notifier.close()
+  await fs.rm(path.dirname(root), { recursive: true, force: true })
+})
+
+async function start(): Promise<void> {
+  notifier.setWatched(true)
+  await vi.waitFor(() => expect(watcher.listenerCount('changes')).toBe(1))
+}
+
+test('watches what the guest knows, while it watches; not what is ignored or has no name in UTF-8', async () => {
+  for (const folder of ['/', '/a', '/.git', '/a/.git/x', '/\xff']) notifier.observer.knows(folder)
+  expect(watcher.watched.size).toBe(0)
+  await start()
+  expect([...watcher.watched]).toEqual([root, path.join(root, 'a')])
+  notifier.observer.knows('/a/./b/../c')
+  expect(watcher.watched.has(path.join(root, 'a/c'))).toBe(true)
+  notifier.setWatched(false)
+  await vi.waitFor(() => expect(watcher.closed).toBe(true))
+})
+
+test('replays one batch after the other', async () => {
+  await start()
+  await fs.writeFile(path.join(root, 'x'), '')
+  changed({ kind: 'create', path: path.join(root, 'x'), type: 'file' })
+  changed({ kind: 'delete', path: path.join(root, 'y'), type: 'file' })
+  changed({ kind: 'modify', path: path.join(root, '.git/index'), type: 'file' })
+  expect(sent).toEqual([{ id: 1, steps: [{ act: 'create', path: '/x' }] }])
+  notifier.replayed(7)
+  expect(sent).toHaveLength(1)
+  notifier.replayed(1)
+  expect(sent[1]).toEqual({ id: 2, steps: [{ act: 'remove', path: '/y', type: 'file' }] })
+})
+
+test("the guest's own changes are not told to it", async () => {
+  await start()
+  const file = path.join(root, 'own')
+  notifier.observer.opened('/own')
+  await fs.writeFile(file, 'guest')
+  changed({ kind: 'create', path: file, type: 'file' })
+  notifier.observer.closed('/own')
+  changed({ kind: 'modify', path: file, type: 'file' })
+  await fs.rename(file, path.join(root, 'moved'))
+  notifier.observer.changed('/own')
+  notifier.observer.changed('/moved')
+  changed({ kind: 'rename', from: file, to: path.join(root, 'moved'), type: 'file' })
+  expect(sent).toEqual([])
+  await fs.writeFile(path.join(root, 'moved'), 'by the host')
+  changed({ kind: 'modify', path: path.join(root, 'moved'), type: 'file' })
+  expect(sent).toHaveLength(1)
+})
+
+test('a guest that does not answer does not stop what comes after', async () => {
+  vi.useFakeTimers()
+  try {
+    notifier.setWatched(true)
+    await vi.runAllTimersAsync()
+    changed({ kind: 'delete', path: path.join(root, 'a'), type: 'file' })
+    changed({ kind: 'delete', path: path.join(root, 'b'), type: 'file' })
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(sent.map(({ id }) => id)).toEqual([1, 2])
+    // Late, and of the one given up.
+    notifier.replayed(1)
+    expect(notifier.replays.leftover).toBe(true)
+    notifier.replayed(2)
+    expect(notifier.replays.leftover).toBe(false)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('what an earlier agent left under way is ended before it is forgotten', async () => {
+  await start()
+  changed({ kind: 'delete', path: path.join(root, 'a'), type: 'file' })
+  const next = make()
+  expect(next.replays.leftover).toBe(true)
+  next.greet()
+  expect(sent.at(-1)).toEqual({ id: 1, steps: [] })
+  next.replayed(1)
+  expect(next.replays.leftover).toBe(false)
+  next.greet()
+  expect(sent).toHaveLength(2)
+})
+
+test('too many changes at once: one warning, not silence', async () => {
+  const warnings: string[] = []
+  notifier = make({ warn: ({ text }) => warnings.push(text), mostWaiting: 100 })
+  await start()
+  const deletes = Array.from({ length: 102 }, (_, n) => `${root}/${n}`)
+  for (let round = 0; round < 2; round++)
+    changed(...deletes.map((path) => ({ kind: 'delete' as const, path, type: 'file' as const })))
+  expect(warnings).toEqual([expect.stringContaining('More than 100 changes')])
+  await fs.writeFile(path.join(root, 'later'), '')
+  changed({ kind: 'create', path: path.join(root, 'later'), type: 'file' })
+  notifier.replayed(sent.at(-1)?.id ?? 0)
+  expect(sent.at(-1)?.steps).toEqual([{ act: 'create', path: '/later' }])
+})
