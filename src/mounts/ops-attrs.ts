@@ -23,7 +23,7 @@ export async function stat(share: Share, request: { id: number; path: string }):
 /** SSH_FXP_FSTAT. */
 export function fstat(share: Share, request: { id: number; handle: string }): Promise<Buffer> {
   return share.handles.withFile(request.handle, async (file) =>
-    attrsReply(request.id, attrsOf(share.owners.asSeen(await statFd(file.fd)))),
+    attrsReply(request.id, attrsOf(share.owners.asSeen(await share.paths.files.fstat(file.fd)))),
   )
 }
 
@@ -57,7 +57,7 @@ export function fsetstat(
 }
 
 async function look(share: Share, id: number, place: string): Promise<Buffer> {
-  const stats = await fs.lstat(bytesOf(place))
+  const stats = await share.paths.files.lstat(bytesOf(place))
   if (stats.isDirectory()) share.observer?.knows(place)
   return attrsReply(id, attrsOf(share.owners.asSeen(stats)))
 }

@@ -102,7 +102,7 @@ async function entryOf(
   // The share's parent is none of the client's business: as in any root folder, `..` is the folder itself.
   const path = name === '..' && folder === root ? folder : join(folder, name)
   // A file may go between the reading of its name and the look at it.
-  const there = await lstatIfThere(bytesOf(path))
+  const there = await lstatIfThere(share.paths.files, bytesOf(path))
   const stats = there && share.owners.asSeen(there)
   return stats && { name, longname: longnameOf(name, stats), attrs: attrsOf(stats) }
 }

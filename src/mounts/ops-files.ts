@@ -4,6 +4,7 @@ import { DATA_HEADER, dataReply, handleReply, statusReply } from './codec-replie
 import type { Request } from './codec-requests.ts'
 import { chmodFd, closeFd, openFd, readFd, statFd, syncFd, writeFd } from './fd.ts'
 import type { FileHandle } from './handles.ts'
+import { HostFiles } from './host-files.ts'
 import { byFd, hostMode, settle } from './modes.ts'
 import { MODE_BITS } from './owners.ts'
 import { Fx, Fxf, MAX_READ } from './protocol.ts'
@@ -98,9 +99,17 @@ export function openFlags(pflags: number): number {
   return flags
 }
 
-/** Opens a file that exists and gives it as a handle; anything but a regular file is closed again and refused. */
-export async function openRegular(place: string, flags: number): Promise<FileHandle> {
-  return asHandle(await openAllowed(bytesOf(place), flags), place, flags, (stats) => {
+/**
+ * Opens a file that exists and gives it as a handle; anything but a regular file is closed again and refused. Goes
+ * through the thread pool unless told by `files`.
+ */
+export async function openRegular(
+  place: string,
+  flags: number,
+  files = new HostFiles(),
+): Promise<FileHandle> {
+  const fd = await openAllowed(files, bytesOf(place), flags)
+  return asHandle(files, fd, place, flags, (stats) => {
     if (!stats.isFile()) throw failure('not a regular file')
   })
 }
@@ -112,25 +121,26 @@ async function openOrCreate(
   flags: number,
   mode: number | undefined,
 ): Promise<FileHandle> {
-  if (!(flags & constants.O_CREAT)) return openRegular(place, flags)
+  if (!(flags & constants.O_CREAT)) return openRegular(place, flags, share.paths.files)
   let fd: number
   try {
     fd = await openFd(bytesOf(place), flags | constants.O_EXCL, hostMode(mode ?? 0o666, false))
   } catch (error) {
     if (flags & constants.O_EXCL || errnoOf(error) !== 'EEXIST') throw error
-    return openRegular(place, flags & ~constants.O_CREAT)
+    return openRegular(place, flags & ~constants.O_CREAT, share.paths.files)
   }
-  return asHandle(fd, place, flags, (stats) => settle(share, place, byFd(fd), stats, mode))
+  return asHandle(share.paths.files, fd, place, flags, (stats) => settle(share, place, byFd(fd), stats, mode))
 }
 
 async function asHandle(
+  files: HostFiles,
   fd: number,
   place: string,
   flags: number,
   check: (stats: Stats) => Promise<void> | void,
 ): Promise<FileHandle> {
   try {
-    const stats = await statFd(fd)
+    const stats = await files.fstat(fd)
     await check(stats)
     const { dev, ino } = stats
     return { kind: 'file', fd, append: (flags & constants.O_APPEND) !== 0, place, flags, dev, ino }
@@ -144,9 +154,9 @@ async function asHandle(
  * Opens a file with the rights that the guest's kernel would have given. It has checked them, and its root may write
  * what the host's user locked against writing: where that stops an ordinary user of the host, it is lifted for the call.
  */
-async function openAllowed(path: Buffer, flags: number): Promise<number> {
+async function openAllowed(files: HostFiles, path: Buffer, flags: number): Promise<number> {
   try {
-    return await openFd(path, flags, 0)
+    return await files.open(path, flags, 0)
   } catch (error) {
     const writes = (flags & (constants.O_WRONLY | constants.O_RDWR)) !== 0
     if (!writes || errnoOf(error) !== 'EACCES') throw error

@@ -55,7 +55,7 @@ export async function rmdir(share: Share, request: OnePath): Promise<Buffer> {
 export function rename(share: Share, request: TwoPaths): Promise<Buffer> {
   return move(share, request, async (from, to) => {
     if ((await fs.lstat(from)).isFile() && (await moveByLink(from, to))) return
-    if (await lstatIfThere(to)) throw failure('the new name exists')
+    if (await lstatIfThere(share.paths.files, to)) throw failure('the new name exists')
     await fs.rename(from, to)
   })
 }
@@ -134,7 +134,7 @@ async function moveByLink(from: Buffer, to: Buffer): Promise<boolean> {
 
 /** What is at a path, if nothing is left of it when that name goes; not looked for where nothing is kept. */
 async function lastName(share: Share, path: Buffer): Promise<Stats | undefined> {
-  const stats = share.owners.empty ? undefined : await lstatIfThere(path)
+  const stats = share.owners.empty ? undefined : await lstatIfThere(share.paths.files, path)
   return stats && (stats.isDirectory() || stats.nlink === 1) ? stats : undefined
 }
 

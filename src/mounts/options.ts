@@ -49,6 +49,8 @@ export function sshfsOptions({ writable }: GuestMount): string[] {
     // The kernel trusts names and attributes for this long before it asks sshfs again; sshfs's own cache comes on top.
     'entry_timeout=0.5',
     'attr_timeout=0.5',
+    // Also that a name does not exist: programs look for the same file again and again (an `npm ci` asks a quarter less).
+    'negative_timeout=0.5',
     // sshfs's cache (20 s by default) makes `ls -l` one request and not one per file. It counts whole seconds, and
     // what it learns stays until the clock has passed the second of `then + timeout`: 0 means up to one second.
     'dcache_timeout=0',

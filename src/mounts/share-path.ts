@@ -1,5 +1,6 @@
-import { promises as fs, type Stats } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { errnoOf } from '../host/errors.ts'
+import { HostFiles } from './host-files.ts'
 import { isWithin, leadsOut } from './links.ts'
 import { denied, failure, StatusError } from './status.ts'
 
@@ -33,6 +34,8 @@ export function bytesOf(path: string): Buffer {
  * result must be done before any client can change names again (see `FifoLock`): Node has no `openat`.
  */
 export class SharePaths {
+  /** For looks at the places given. */
+  readonly files = new HostFiles()
   private readonly given: string
   private found = false
 
@@ -44,7 +47,8 @@ export class SharePaths {
   /** The real path of the share's root, as a byte string. Rejects while there is no such folder. */
   async realRoot(): Promise<string> {
     // Another session of the same guest may be able to put a link in its place, before this one looks.
-    if (!this.found && (await realPath(this.given)) !== this.given) throw denied('not the folder shared')
+    if (!this.found && (await this.realPath(this.given)) !== this.given) throw denied('not the folder shared')
+    if (!this.found) this.files.setRoot(this.given)
     this.found = true
     return this.given
   }
@@ -85,19 +89,23 @@ export class SharePaths {
 
   /** Whether a folder found before is still at that place, with no link on the way. */
   async unmoved(place: string): Promise<boolean> {
-    return (await realPath(place)) === place
+    return (await this.realPath(place)) === place
   }
 
   private async inside(names: string[]): Promise<string> {
     const root = await this.realRoot()
     const wanted = names.length === 0 ? root : join(root, names.join('/'))
-    const found = await realPath(wanted).catch((error: unknown) => error)
+    const found = await this.realPath(wanted).catch((error: unknown) => error)
     if (found === wanted) return wanted // no link on the way
     // Before any error is told: it would tell what there is outside.
     if (await leadsOut(root, wanted)) throw denied('outside of the share')
     if (typeof found !== 'string') throw found
     if (!isWithin(found, root)) throw denied('outside of the share')
     return found
+  }
+
+  private async realPath(path: string): Promise<string> {
+    return (await this.files.realpath(bytesOf(path))).toString('latin1')
   }
 }
 
@@ -112,16 +120,11 @@ export function join(folder: string, name: string): string {
 }
 
 /** The attributes of what is at a path, a link not followed; undefined where nothing is. Throws other system errors. */
-export async function lstatIfThere(path: Buffer): Promise<Stats | undefined> {
+export async function lstatIfThere(files: HostFiles, path: Buffer): Promise<Stats | undefined> {
   try {
-    return await fs.lstat(path)
+    return await files.lstat(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
-}
-
-async function realPath(path: string): Promise<string> {
-  const bytes = await fs.realpath(bytesOf(path), { encoding: 'buffer' })
-  return bytes.toString('latin1')
 }

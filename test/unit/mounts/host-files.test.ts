@@ -1,0 +1,49 @@
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { HostFiles } from '../../../src/mounts/host-files.ts'
+
+let folder = ''
+const inside = (name: string) => Buffer.from(path.join(folder, name), 'utf8')
+
+beforeAll(() => {
+  folder = fs.realpathSync(fs.mkdtempSync(path.join(tmpdir(), 'tcolima-files-')))
+  fs.writeFileSync(path.join(folder, 'file'), 'four')
+  fs.symlinkSync('file', path.join(folder, 'link'))
+})
+afterAll(() => fs.rmSync(folder, { recursive: true }))
+
+// Without a root everything goes through the pool; with a local one most is done at once.
+describe.each(['pool', 'at once'])('looks at the host, %s', (way) => {
+  const files = new HostFiles()
+  beforeAll(() => {
+    if (way === 'at once') files.setRoot(folder)
+  })
+
+  it('does not follow the last name, resolves all', async () => {
+    expect((await files.lstat(inside('link'))).isSymbolicLink()).toBe(true)
+    expect(await files.realpath(inside('link'))).toEqual(inside('file'))
+  })
+
+  it('opens, and makes only when told to', async () => {
+    const { O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants
+    const fd = await files.open(inside('file'), O_RDONLY, 0)
+    expect((await files.fstat(fd)).size).toBe(4)
+    fs.closeSync(fd)
+    const made = await files.open(inside(way), O_WRONLY | O_CREAT | O_EXCL, 0o600)
+    expect((await files.fstat(made)).mode & 0o777).toBe(0o600)
+    fs.closeSync(made)
+  })
+
+  it('rejects with the error of the system', async () => {
+    for (const look of [
+      files.lstat(inside('none')),
+      files.realpath(inside('none')),
+      files.open(inside('none'), fs.constants.O_RDONLY, 0),
+    ]) {
+      await expect(look).rejects.toMatchObject({ code: 'ENOENT' })
+    }
+    await expect(files.fstat(1_000_000)).rejects.toMatchObject({ code: 'EBADF' })
+  })
+})
