@@ -37,8 +37,13 @@ export function reportMeasures(name: string, measures: Measure[]): void {
     [row.what, row.runs, row.medianMs, row.minMs, row.maxMs, row.ratio ?? '', row.against ?? ''].map(String),
   )
   process.stdout.write(table([heads, ...cells]))
+  keepResults(name, { rows })
+}
+
+/** Prints results as one line of JSON, with what they were measured on, and keeps it in bench/results. */
+export function keepResults(name: string, results: object): void {
   const host = { platform: platform(), arch: arch(), cpus: cpus().length, node: process.version }
-  const json = JSON.stringify({ name, time: new Date().toISOString(), host, rows })
+  const json = JSON.stringify({ name, time: new Date().toISOString(), host, ...results })
   process.stdout.write(`${json}\n`)
   mkdirSync('bench/results', { recursive: true })
   writeFileSync(`bench/results/${name}.json`, `${json}\n`)
@@ -46,8 +51,13 @@ export function reportMeasures(name: string, measures: Measure[]): void {
 
 /** The number behind `--runs`, or the default. */
 export function runsWanted(usual: number): number {
-  const at = process.argv.indexOf('--runs')
-  const runs = at < 0 ? usual : Number(process.argv[at + 1])
-  if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs takes a whole number from 1')
-  return runs
+  return numberWanted('--runs', usual)
+}
+
+/** The whole number behind a flag, or the default. */
+export function numberWanted(flag: string, usual: number): number {
+  const at = process.argv.indexOf(flag)
+  const number = at < 0 ? usual : Number(process.argv[at + 1])
+  if (!Number.isInteger(number) || number < 1) throw new Error(`${flag} takes a whole number from 1`)
+  return number
 }

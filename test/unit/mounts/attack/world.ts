@@ -96,7 +96,7 @@ export class World {
     for (const { heard } of this.attackers) {
       const bytes = Buffer.concat(heard.splice(0))
       for (const secret of [Buffer.from(MARK), u32(SECRET_TIME), u64(SECRET.length)]) {
-        expect(bytes.includes(secret), what).toBe(false)
+        expect(bytes.indexOf(secret), what).toBe(-1)
       }
     }
     expect(attributesBelow(this.top, this.share), what).toBe(this.attributes)
