@@ -110,10 +110,13 @@ export class World {
   /** At the end of the test: ends all sessions, asserts as `check`, with contents too, and removes all. */
   private async end(): Promise<void> {
     await Promise.all(this.attackers.map(({ session }) => session.close()))
-    this.check('at the end')
-    expect(contentsBelow(this.top, this.share)).toBe(this.contents)
-    for (const socket of this.sockets) socket.close()
-    fs.rmSync(this.top, { recursive: true, force: true })
+    try {
+      this.check('at the end')
+      expect(contentsBelow(this.top, this.share)).toBe(this.contents)
+    } finally {
+      for (const socket of this.sockets) socket.close()
+      fs.rmSync(this.top, { recursive: true, force: true })
+    }
   }
 
   private fillShare(root: string): void {
