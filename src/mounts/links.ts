@@ -31,7 +31,7 @@ export async function leadsOut(root: string, path: string): Promise<boolean> {
 
 /** Every place on an absolute path and on the links in it, before it is looked at: the way that the system goes. */
 export async function* placesOn(path: string): AsyncGenerator<string> {
-  const ahead = path.split('/').reverse()
+  const ahead = path.split('/').toReversed()
   let at = ''
   let links = 0
   for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
@@ -44,7 +44,7 @@ export async function* placesOn(path: string): AsyncGenerator<string> {
     else {
       if (++links > MAX_LINKS) return
       if (target.startsWith('/')) at = ''
-      ahead.push(...target.split('/').reverse())
+      ahead.push(...target.split('/').toReversed())
     }
   }
 }

@@ -5,7 +5,8 @@ import type { Reply } from '../client.ts'
 import { type Aim, pathAims } from './requests.ts'
 import { World } from './world.ts'
 
-// Every request, in every role of a path, against every form of a path that could lead out of the share.
+// Every request, in every role of a path, against every form of a path that could lead out of the share (case B15:
+// canonical/multipass#139).
 
 /** A path; `other` is the share that the session does not serve. */
 type Form = [name: string, of: (world: World, other: string) => string]

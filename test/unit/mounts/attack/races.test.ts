@@ -79,12 +79,12 @@ test('a folder above swapped, the work some levels below', async () => {
 
 /** Sends requests as long as wanted, each lot when the one before is answered; gives how to stop. */
 function keepSending(lot: () => Promise<Reply>[]): () => Promise<void> {
-  let going = true
+  const stopped = new AbortController()
   const done = (async () => {
-    while (going) await Promise.all(lot())
+    while (!stopped.signal.aborted) await Promise.all(lot())
   })()
   return () => {
-    going = false
+    stopped.abort()
     return done
   }
 }

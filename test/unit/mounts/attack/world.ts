@@ -96,7 +96,7 @@ export class World {
     for (const { heard } of this.attackers) {
       const bytes = Buffer.concat(heard.splice(0))
       for (const secret of [Buffer.from(MARK), u32(SECRET_TIME), u64(SECRET.length)]) {
-        expect(bytes.includes(secret), what).toBe(false)
+        expect(bytes.indexOf(secret), what).toBe(-1)
       }
     }
     expect(attributesBelow(this.top, this.share), what).toBe(this.attributes)
@@ -110,10 +110,13 @@ export class World {
   /** At the end of the test: ends all sessions, asserts as `check`, with contents too, and removes all. */
   private async end(): Promise<void> {
     await Promise.all(this.attackers.map(({ session }) => session.close()))
-    this.check('at the end')
-    expect(contentsBelow(this.top, this.share)).toBe(this.contents)
-    for (const socket of this.sockets) socket.close()
-    fs.rmSync(this.top, { recursive: true, force: true })
+    try {
+      this.check('at the end')
+      expect(contentsBelow(this.top, this.share)).toBe(this.contents)
+    } finally {
+      for (const socket of this.sockets) socket.close()
+      fs.rmSync(this.top, { recursive: true, force: true })
+    }
   }
 
   private fillShare(root: string): void {
