@@ -3,8 +3,8 @@ import path from 'node:path'
 import { execa } from 'execa'
 
 /**
- * Puts a program of the host into `folder`, with all libraries and the loader it needs, under its own name: it runs there
- * in any Linux of the same kind of processor, without anything being installed.
+ * Puts a program of the host into `folder`, with all libraries and the loader it needs, under its own name: it runs there,
+ * or wherever the folder is copied to, in any Linux of the same kind of processor, without anything being installed.
  */
 export async function carry(name: string, folder: string): Promise<void> {
   const found = await execa('sh', ['-c', 'command -v "$0"', name])
@@ -19,6 +19,8 @@ export async function carry(name: string, folder: string): Promise<void> {
     copyFileSync(file, path.join(parts, path.basename(file)))
     if (path.basename(file).startsWith('ld-')) loader = path.basename(file)
   }
-  const start = `exec '${parts}/${loader}' --library-path '${parts}' --argv0 ${name} '${parts}/program' "$@"`
-  writeFileSync(path.join(folder, name), `#!/bin/sh\n${start}\n`, { mode: 0o755 })
+  const start = `exec "$parts/${loader}" --library-path "$parts" --argv0 ${name} "$parts/program" "$@"`
+  writeFileSync(path.join(folder, name), `#!/bin/sh\nparts=\${0%/*}/${name}.parts\n${start}\n`, {
+    mode: 0o755,
+  })
 }

@@ -13,6 +13,8 @@ const staleMs = 3000
 
 const scripts = path.join(import.meta.dirname, 'mounts')
 const tools = path.join(shared.userHome, 'share', 'tools')
+// A disk of the guest: what is run from a mount is read anew each time.
+const guestTools = '/var/tmp/mount-tools'
 const top = path.join(shared.userHome, 'share', 'mounts')
 const host = (...names: string[]) => path.join(top, ...names)
 
@@ -20,6 +22,7 @@ beforeAll(async () => {
   for (const folder of [tools, top]) mkdirSync(folder, { recursive: true })
   for (const name of readdirSync(scripts)) copyFileSync(path.join(scripts, name), path.join(tools, name))
   for (const name of ['git', 'sqlite3']) await carry(name, tools)
+  await guest(`rm -rf ${guestTools}; cp -r '${tools}' ${guestTools}`)
 })
 
 afterAll(async () => {
@@ -41,7 +44,7 @@ function checks(script: string, before = ''): void {
     const folder = script.replace('.pl', '')
     mkdirSync(host(folder), { recursive: true })
     // Root of the guest makes what is the guest user's.
-    const command = `exec ${before} perl -I '${tools}' '${tools}/${script}' ${folder}`
+    const command = `exec ${before} perl -I ${guestTools} ${guestTools}/${script} ${folder}`
     const done = await tcolima(['ssh', profile, '--', 'sh', '-c', `cd '${top}'; ${command}`])
     for (const line of String(done.stdout).split('\n')) {
       const [, not, name = '', wrong = ''] = /^(not )?ok ([^:]+)(?:: (.*))?$/.exec(line) ?? []
@@ -111,7 +114,7 @@ describe('owners', () => {
 })
 
 describe('programs', () => {
-  checks('programs.pl', `env PATH='${tools}':/usr/bin:/bin`)
+  checks('programs.pl', `env PATH=${guestTools}:/usr/bin:/bin`)
 
   it('git finds the guest’s repository clean on the host', async () => {
     const repository = host('programs', 'git', 'r')

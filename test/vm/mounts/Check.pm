@@ -17,7 +17,7 @@ sub check {
   my $start = POSIX::getcwd();
   my $done = eval {
     local $SIG{ALRM} = sub { die "hangs\n" };
-    alarm 100;
+    alarm 240;
     mkdir $folder or die "mkdir: $!\n";
     chdir $folder or die "chdir: $!\n";
     $code->();
