@@ -13,6 +13,8 @@ const testPackages = {
   script: 'bsdutils',
   busybox: 'busybox-static',
   perl: 'perl-base',
+  git: 'git',
+  sqlite3: 'sqlite3',
   debugfs: 'e2fsprogs',
   'ssh-keygen': 'openssh-client',
   docker: 'docker.io',

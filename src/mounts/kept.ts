@@ -28,7 +28,7 @@ export class KeptFiles {
   private fd: number | undefined
   private lines = 0
 
-  /** Reads the file `path`, or starts it; without one, all goes with the process. Throws system errors. */
+  /** Reads the file `path`, which the first change makes; without one, all goes with the process. Throws system errors. */
   constructor(path?: string, limit = MAX_FILES) {
     this.path = path
     this.limit = limit
@@ -64,7 +64,7 @@ export class KeptFiles {
     this.entries.delete(key)
   }
 
-  /** Closes the file. What is changed afterwards is not kept. */
+  /** Closes the file; a later change opens it again. */
   close(): void {
     if (this.fd !== undefined) closeSync(this.fd)
     this.fd = undefined
@@ -78,11 +78,11 @@ export class KeptFiles {
       if (entry.owner || entry.mode) this.entries.set(entry.file, { owner: entry.owner, mode: entry.mode })
       else this.entries.delete(entry.file)
     }
-    this.fd = openSync(path, 'a', 0o600)
   }
 
   private append(text: string): void {
-    if (this.fd === undefined) return
+    if (this.path === undefined) return
+    this.fd ??= openSync(this.path, 'a', 0o600)
     const bytes = Buffer.from(text)
     for (let at = 0; at < bytes.length; ) at += writeSync(this.fd, bytes, at)
     this.lines++
@@ -95,7 +95,6 @@ export class KeptFiles {
     writeFileSync(`${path}.new`, text, { mode: 0o600 })
     renameSync(`${path}.new`, path)
     this.close()
-    this.fd = openSync(path, 'a', 0o600)
     this.lines = this.entries.size
   }
 }

@@ -6,7 +6,7 @@ import { byPath, hostMode, settle } from './modes.ts'
 import { Fx } from './protocol.ts'
 import type { Share } from './share.ts'
 import { bytesOf, lstatIfThere } from './share-path.ts'
-import { denied, failure } from './status.ts'
+import { denied, failure, StatusError } from './status.ts'
 
 interface OnePath {
   id: number
@@ -83,8 +83,15 @@ async function move(
   return ok(request.id)
 }
 
+/**
+ * Where git keeps objects. It clones a repository of the same file system by hard links, and gives up when the new name has
+ * another inode number than the file: FUSE numbers every name anew. Where it gets no links, it copies.
+ */
+const GIT_OBJECT = /\/objects\/(?:[0-9a-f]{2}|pack|info)\/[^/]+$/
+
 /** hardlink@openssh.com. */
 export async function hardlink(share: Share, request: TwoPaths): Promise<Buffer> {
+  if (GIT_OBJECT.test(request.to)) throw new StatusError(Fx.OP_UNSUPPORTED, 'hard link to a git object')
   const from = bytesOf(await share.paths.entry(request.from))
   const to = bytesOf(await share.paths.entry(request.to))
   // macOS links what a link points to, which may lie outside; Linux links the link.

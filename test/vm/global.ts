@@ -30,6 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const shared: Shared = {
     home: path.join(folder, 'home'),
     userHome: path.join(folder, 'user'),
+    oddFolder: path.join(folder, "a b 'dö-日本"),
     busyboxTar: path.join(folder, 'busybox.tar'),
   }
   const teardown = async () => {
@@ -38,12 +39,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   try {
     mkdirSync(path.join(shared.userHome, 'share'), { recursive: true })
+    mkdirSync(shared.oddFolder)
     await makeBusybox(folder, shared.busyboxTar)
     const main = path.resolve(import.meta.dirname, '../../dist/main.cjs')
     // Packages are installed where they are missing: this is also the first command of the README.
     await execa(
       process.execPath,
-      [main, 'start', 'shared', '--yes', '--cpus', '2', '--memory', '2', '--disk', '20'],
+      [
+        ...[main, 'start', 'shared', '--yes', '--cpus', '2', '--memory', '2', '--disk', '20'],
+        ...['--mount', `${shared.userHome}:w`, '--mount', `${shared.oddFolder}:w`],
+      ],
       {
         env: userEnv(shared),
         extendEnv: false,

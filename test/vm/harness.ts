@@ -14,6 +14,8 @@ export interface Shared {
   home: string
   /** HOME of the commands: not the developer's. */
   userHome: string
+  /** A folder with an awkward name that is mounted besides `userHome`. */
+  oddFolder: string
   /** A docker image of busybox as a tar file for `docker import`. */
   busyboxTar: string
 }

@@ -74,11 +74,9 @@ function shortSockets(paths: InstancePaths, host: Host): string[] {
 }
 
 async function removeFiles(paths: InstancePaths, data: boolean, platform: 'linux' | 'darwin'): Promise<void> {
-  // The files that owners are kept of lie on the host and stay, and so do the containers that have them mounted.
-  const keep = new Set([
-    path.basename(paths.lock),
-    ...(data ? [] : [paths.dataDisk, paths.owners].map((file) => path.basename(file))),
-  ])
+  // Containers stay on the data disk, and with them who owns what in the host's folders that they have mounted.
+  const kept = data || !existsSync(paths.dataDisk) ? [] : [paths.dataDisk, paths.owners]
+  const keep = new Set([paths.lock, ...kept].map((file) => path.basename(file)))
   // The record first: an interrupted delete leaves no instance that looks whole.
   await rm(paths.record, { force: true })
   for (const name of readdirSync(paths.folder)) {

@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
@@ -160,6 +169,17 @@ describe('commands on what does not run', () => {
     expect(result.exitCode).toBe(2)
     expect(result.stderr).toContain('--force')
     expect(existsSync(path.join(home, 'good', 'instance.json'))).toBe(true)
+  })
+
+  it('delete keeps the data disk and the owners that go with it, or neither', async () => {
+    stopped('good')
+    const inside = (name: string) => path.join(home, 'good', name)
+    for (const name of ['owners', 'data.qcow2', 'seed.tar']) writeFileSync(inside(name), '')
+    expect((await tcolima('delete', 'good', '--force')).exitCode).toBe(0)
+    expect(readdirSync(path.join(home, 'good')).sort()).toEqual(['data.qcow2', 'owners'])
+    rmSync(inside('data.qcow2'))
+    expect((await tcolima('delete', 'good', '--force')).exitCode).toBe(0)
+    expect(existsSync(path.join(home, 'good'))).toBe(false)
   })
 
   it('errors are JSON where JSON was asked for', async () => {

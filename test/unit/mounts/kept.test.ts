@@ -1,4 +1,12 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -98,6 +106,11 @@ test('what is not ours is passed over', () => {
   }
   appendFileSync(file, '\n{"file":"c","owner":[3,3],"more":1}')
   expect(found()).toEqual({ c: { owner: [3, 3] } })
+})
+
+test('there is no file as long as nothing is kept', () => {
+  new KeptFiles(file).delete('a')
+  expect(existsSync(file)).toBe(false)
 })
 
 test('the same again is not written again', () => {

@@ -122,6 +122,17 @@ test('makes links: the target comes first, as with OpenSSH', async () => {
   expect((await fs.stat(path.join(root, 'b'))).nlink).toBe(2)
 })
 
+test('links no objects of git, which takes the other inode number it would see for an attack', async () => {
+  const { client, root } = await serve()
+  const objects = path.join(root, 'objects')
+  for (const folder of ['pack', 'ab']) await fs.mkdir(path.join(objects, folder), { recursive: true })
+  await fs.writeFile(path.join(root, 'a'), '')
+  for (const name of ['/objects/pack/x.pack', '/objects/ab/cdef']) {
+    expect((await client.extended('hardlink@openssh.com', '/a', name)).status).toBe(Fx.OP_UNSUPPORTED)
+  }
+  expect((await client.extended('hardlink@openssh.com', '/a', '/objects/b')).status).toBe(Fx.OK)
+})
+
 test('gives the figures of the file system', async () => {
   const { client, root } = await serve()
   const { handle = '' } = await client.open('/f', Fxf.WRITE | Fxf.CREAT)
