@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { terminate } from '../../src/host/processes.ts'
@@ -10,7 +10,9 @@ const profile = 'survive'
 const folder = path.join(shared.userHome, 'survive')
 const at = (name: string) => path.join(folder, name)
 const guest = (script: string) => tcolima(['ssh', profile, '--', 'sh', '-c', script])
-const linesOf = (name: string) => readFileSync(at(name), 'utf8').split('\n').slice(0, -1)
+/** Whole lines of a file that may not be there yet. */
+const linesOf = (name: string) =>
+  existsSync(at(name)) ? readFileSync(at(name), 'utf8').split('\n').slice(0, -1) : []
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => String(n + 1))
 
 /** Adds lines to one open file, forever; says each number once its line is written. */
