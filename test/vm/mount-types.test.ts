@@ -23,14 +23,20 @@ afterAll(async () => {
   scratch.remove()
 })
 
+// The kernel with 9p is in an image of its own, which is built here.
+const limitMs = 900_000
+
 const start = (type: string) =>
-  tcolima([
-    'start',
-    profile,
-    ...['--cpus', '2', '--memory', '1', '--disk', '10', '--mount-type', type],
-    // The inner one first: the order of the flags must not matter.
-    ...['--mount', `${shared}:w`, '--mount', fixed],
-  ])
+  tcolima(
+    [
+      'start',
+      profile,
+      ...['--cpus', '2', '--memory', '1', '--disk', '10', '--mount-type', type],
+      // The inner one first: the order of the flags must not matter.
+      ...['--mount', `${shared}:w`, '--mount', fixed],
+    ],
+    { timeout: limitMs },
+  )
 
 /** A command as root of the guest, who is not held back by what the guest's own mount says. */
 const asRoot = async (script: string) => {
@@ -70,24 +76,28 @@ async function keepsReadOnly(): Promise<void> {
 }
 
 describe('9p', () => {
-  it('is read and written, holds read-only shares, and nests; another type takes over at the next start', async () => {
-    const started = await start('9p')
-    expect(started.exitCode, String(started.stderr)).toBe(0)
-    const mounts = await asRoot('grep tcolima.mount /proc/mounts')
-    expect(mounts.stdout.split('\n').map((line) => line.split(' ')[2])).toEqual(['9p', '9p'])
-    const status = await tcolima(['status', profile, '--json'])
-    expect(JSON.parse(String(status.stdout))).toMatchObject({ mount_type: '9p' })
-    await readsAndWrites()
-    await keepsReadOnly()
+  it(
+    'is read and written, holds read-only shares, and nests; another type takes over at the next start',
+    async () => {
+      const started = await start('9p')
+      expect(started.exitCode, String(started.stderr)).toBe(0)
+      const mounts = await asRoot('grep tcolima.mount /proc/mounts')
+      expect(mounts.stdout.split('\n').map((line) => line.split(' ')[2])).toEqual(['9p', '9p'])
+      const status = await tcolima(['status', profile, '--json'])
+      expect(JSON.parse(String(status.stdout))).toMatchObject({ mount_type: '9p' })
+      await readsAndWrites()
+      await keepsReadOnly()
 
-    expect((await tcolima(['stop', profile])).exitCode).toBe(0)
-    const over = await start('sshfs')
-    expect(over.exitCode, String(over.stderr)).toBe(0)
-    expect((await asRoot('grep -c fuse.sshfs /proc/mounts')).stdout).toBe('2')
-    await readsAndWrites()
-    await keepsReadOnly()
-    expect((await tcolima(['delete', profile, '--force', '--data'])).exitCode).toBe(0)
-  })
+      expect((await tcolima(['stop', profile])).exitCode).toBe(0)
+      const over = await start('sshfs')
+      expect(over.exitCode, String(over.stderr)).toBe(0)
+      expect((await asRoot('grep -c fuse.sshfs /proc/mounts')).stdout).toBe('2')
+      await readsAndWrites()
+      await keepsReadOnly()
+      expect((await tcolima(['delete', profile, '--force', '--data'])).exitCode).toBe(0)
+    },
+    limitMs,
+  )
 })
 
 const virtiofsd = findHostProgram('virtiofsd', process.env.PATH, 'linux')
