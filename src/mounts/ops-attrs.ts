@@ -1,7 +1,7 @@
 import { constants, promises as fs } from 'node:fs'
 import { attrsOf, type FileAttrs } from './codec-attrs.ts'
 import { attrsReply, statusReply } from './codec-replies.ts'
-import { closeFd, statFd, timesFd, truncateFd } from './fd.ts'
+import { closeFd, timesFd, truncateFd } from './fd.ts'
 import { byFd, byPath, type ModeAccess, setMode } from './modes.ts'
 import { openRegular } from './ops-files.ts'
 import type { Owners } from './owners.ts'
