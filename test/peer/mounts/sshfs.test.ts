@@ -83,9 +83,9 @@ describe('a folder mounted by sshfs', () => {
 
   test('works for git', async () => {
     const seen = await mounted.sh(
-      'mkdir repo; cd repo; git init -q .; echo x > f; git add f; git -c user.name=t -c user.email=t@example.org commit -qm one; git status --short; git fsck; git log --oneline | wc -l',
+      'mkdir repo; cd repo; git init -q .; echo x > f; git add f; git -c user.name=t -c user.email=t@example.org commit -qm one; git status --short; git fsck; git log --oneline | wc -l; cd ..; git clone -q repo clone; cd clone; git log --oneline | wc -l',
     )
-    expect(seen.trim()).toBe('1')
+    expect(seen).toBe('1\n1\n')
   })
 
   test('carries 64 MB both ways', async () => {

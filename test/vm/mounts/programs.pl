@@ -22,7 +22,7 @@ check 'git' => sub {
     for i in $(seq 20); do echo $i >f$i; done; chmod +x f1; ln -s f2 l; git add .; git commit -qm one;
     git mv f3 h3; git commit -qm two; git gc -q; git fsck');
   is(sh('cd r; git status --porcelain | wc -l; find .git -name "*.lock" | wc -l'), "0\n0", 'changes and locks');
-  sh('git clone -q r c; cd c; test -x f1; test "$(readlink l)" = f2; git checkout -q HEAD~1; test -e f3');
+  sh('git clone -q -u "git upload-pack" r c; cd c; test -x f1; test "$(readlink l)" = f2; git checkout -q HEAD~1; test -e f3');
 };
 
 sub writers {
