@@ -49,13 +49,13 @@ done
 # A slow client: it asks for as much as it can and is then stopped, with the replies on their way.
 echo 3 | sudo tee /proc/sys/vm/drop_caches >/dev/null
 for part in 0 1 2 3; do dd if=flow of=/dev/null bs=1M skip=$((part * $3 / 4)) count=$(($3 / 4)) status=none & done
-sshfs=$(pgrep -f "sshfs -f :/ $1")
+sshfs=$(pgrep -x sshfs)
 # Programs look at their current folder, and this one does not answer for a while.
 cd /
 for step in $(seq 20); do
-  sudo kill -STOP "$sshfs"
+  sudo kill -STOP $sshfs
   sleep 0.5
-  sudo kill -CONT "$sshfs"
+  sudo kill -CONT $sshfs
   sleep 0.02
 done
 wait
