@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs'
+import { promises as fs, type Stats } from 'node:fs'
 import { errnoOf } from '../host/errors.ts'
 import { HostFiles } from './host-files.ts'
 import { isWithin, leadsOut } from './links.ts'
@@ -47,7 +47,7 @@ export class SharePaths {
   /** The real path of the share's root, as a byte string. Rejects while there is no such folder. */
   async realRoot(): Promise<string> {
     // Another session of the same guest may be able to put a link in its place, before this one looks.
-    if (!this.found && (await this.realPath(this.given)) !== this.given) throw denied('not the folder shared')
+    if (!this.found && (await realPath(this.given)) !== this.given) throw denied('not the folder shared')
     if (!this.found) this.files.setRoot(this.given)
     this.found = true
     return this.given
@@ -89,13 +89,15 @@ export class SharePaths {
 
   /** Whether a folder found before is still at that place, with no link on the way. */
   async unmoved(place: string): Promise<boolean> {
-    return (await this.realPath(place)) === place
+    if (this.files.isStraight(place)) return true
+    return (await realPath(place)) === place
   }
 
   private async inside(names: string[]): Promise<string> {
     const root = await this.realRoot()
     const wanted = names.length === 0 ? root : join(root, names.join('/'))
-    const found = await this.realPath(wanted).catch((error: unknown) => error)
+    if (this.files.isStraight(wanted)) return wanted
+    const found = await realPath(wanted).catch((error: unknown) => error)
     if (found === wanted) return wanted // no link on the way
     // Before any error is told: it would tell what there is outside.
     if (await leadsOut(root, wanted)) throw denied('outside of the share')
@@ -103,10 +105,10 @@ export class SharePaths {
     if (!isWithin(found, root)) throw denied('outside of the share')
     return found
   }
+}
 
-  private async realPath(path: string): Promise<string> {
-    return (await this.files.realpath(bytesOf(path))).toString('latin1')
-  }
+async function realPath(path: string): Promise<string> {
+  return (await fs.realpath(bytesOf(path), { encoding: 'buffer' })).toString('latin1')
 }
 
 /** The folder that a place of the host lies in. */
