@@ -143,7 +143,7 @@ function refuseAddition(state: InstanceState, { mountPoint }: MountSpec): void {
   const inner = state.mounts.find((each) => each.mountPoint.startsWith(`${mountPoint}/`))
   if (inner) {
     throw new TcolimaError('config', `${inner.mountPoint} is mounted within ${mountPoint}`, {
-      hint: 'Remove that first and add it again afterwards, or use --save and restart.',
+      hint: 'Remove that first and add it again afterwards, or change `mounts` in tcolima.yaml and restart.',
     })
   }
   if (state.mounts.length >= mostMounts) {
@@ -154,7 +154,7 @@ function refuseAddition(state: InstanceState, { mountPoint }: MountSpec): void {
 function refuseOtherTypes({ config }: InstanceState): void {
   if (config.mountType === 'sshfs') return
   throw new TcolimaError('config', `mounts of type ${config.mountType} change only at a start`, {
-    hint: 'Use --save, then `tcolima restart`.',
+    hint: 'Change `mounts` in tcolima.yaml, then `tcolima restart`.',
   })
 }
 
