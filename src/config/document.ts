@@ -14,6 +14,8 @@ export interface ConfigDocument {
   values: Record<string, unknown>
   /** The offset of the value at a path, of its key where `atKey`, or of the nearest thing around it that exists. */
   offsetOf: (path: readonly PropertyKey[], atKey?: boolean) => number
+  /** As `offsetOf`, as `file:line:column`. */
+  positionOf: (path: readonly PropertyKey[]) => string
   /** Makes the error for what is wrong in the file: one line for each, in the order of the file. */
   error: (problems: readonly Problem[]) => TcolimaError
 }
@@ -41,6 +43,7 @@ export function readDocument(text: string, file: string): ConfigDocument {
     document,
     values: (document.toJS() as Record<string, unknown> | null) ?? {},
     offsetOf: (path, atKey = false) => offsetOf(document, path, atKey),
+    positionOf: (path) => position(file, lines, offsetOf(document, path, false)),
     error,
   }
 }
@@ -48,12 +51,16 @@ export function readDocument(text: string, file: string): ConfigDocument {
 function problemError(file: string, lines: LineCounter, problems: readonly Problem[]): TcolimaError {
   const sorted = problems.toSorted((a, b) => a.offset - b.offset)
   const text = sorted.map(({ offset, message }) => {
-    const { line, col } = lines.linePos(offset)
-    return `${file}:${line}:${col}: ${message}`
+    return `${position(file, lines, offset)}: ${message}`
   })
   return new TcolimaError('config', text.join('\n'), {
     hint: 'The file was left as it is. Correct it and run the command again.',
   })
+}
+
+function position(file: string, lines: LineCounter, offset: number): string {
+  const { line, col } = lines.linePos(offset)
+  return `${file}:${line}:${col}`
 }
 
 /** The parser's message, in the user's words where its own do not help. */

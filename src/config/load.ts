@@ -8,7 +8,7 @@ import { defaults } from './defaults.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { type ConfigChanges, type FlagValues, flagChanges } from './flags.ts'
 import { ignoredSettings, isOtherHypervisor } from './ignored.ts'
-import { type MountSpec, outerFirst, resolveMount } from './mounts.ts'
+import { type MountEntry, type MountSpec, outerFirst, resolveMount } from './mounts.ts'
 import { nearest } from './nearest.ts'
 import { type Config, type HostFacts, type Settings, settingsSchema } from './schema.ts'
 
@@ -17,6 +17,8 @@ export interface LoadedConfig {
   config: Config
   /** What the user should know though nothing failed: Colima's settings that have no effect here. */
   warnings: string[]
+  /** Where the file names the mounts, `file:line:column`, by their places in the guest; not where flags name them. */
+  mountLines: ReadonlyMap<string, string>
   /** What the flags change in the file: for `saveConfig`, once the start may go ahead. */
   changes: ConfigChanges
 }
@@ -49,7 +51,20 @@ export function parseConfig(
   // What a file for another hypervisor of Colima says of mounts was chosen for that one: virtiofs on macOS is.
   const own = isOtherHypervisor(document.values) ? { mountType: undefined } : {}
   const settings = { ...parsed.data, ...own, ...schema.parse(changes) }
-  return { config: resolved(settings, host), warnings: warningsOf(document, file, changes) }
+  const config = resolved(settings, host)
+  const mountLines =
+    changes.mounts === undefined ? mountLinesOf(document, host.home) : new Map<string, string>()
+  return { config, warnings: warningsOf(document, file, changes), mountLines }
+}
+
+function mountLinesOf({ values, positionOf }: ConfigDocument, home: string): Map<string, string> {
+  const entries = (values.mounts ?? []) as MountEntry[]
+  return new Map(
+    entries.flatMap((entry, index) => {
+      const mount = resolveMount(entry, home)
+      return mount.ok ? [[mount.value.mountPoint, positionOf(['mounts', index])]] : []
+    }),
+  )
 }
 
 function resolved(settings: Settings, host: HostFacts): Config {

@@ -85,14 +85,28 @@ export function outerFirst<T extends MountSpec>(mounts: readonly T[]): T[] {
   return mounts.toSorted((a, b) => depth(a) - depth(b))
 }
 
-/** Looks whether every folder is there and can be read. Throws `config`, naming the first that is not, or for too many. */
-export async function checkMounts(mounts: readonly MountSpec[]): Promise<void> {
+/**
+ * Looks whether every folder is there and can be read. `lines` says where a file names them, by their places in the
+ * guest. Throws `config`, naming the first that is not, or for too many.
+ */
+export async function checkMounts(
+  mounts: readonly MountSpec[],
+  lines: ReadonlyMap<string, string> = new Map(),
+): Promise<void> {
   if (mounts.length > mostMounts) {
     throw new TcolimaError('config', `${mounts.length} folders are to be mounted, and ${mostMounts} can be`, {
       hint: 'Mount a folder that holds several of them.',
     })
   }
-  for (const { location } of mounts) await checkFolder(location)
+  for (const { location, mountPoint } of mounts) {
+    try {
+      await checkFolder(location)
+    } catch (error) {
+      const line = lines.get(mountPoint)
+      if (line !== undefined && error instanceof TcolimaError) error.message = `${line}: ${error.message}`
+      throw error
+    }
+  }
 }
 
 async function checkFolder(folder: string): Promise<void> {

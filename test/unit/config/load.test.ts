@@ -9,7 +9,10 @@ import { configTemplate } from '../../../src/config/template.ts'
 import { GIB, MIB } from '../../../src/config/units.ts'
 import { errorOf, facts } from './facts.ts'
 
-const parse = (text: string, changes: ConfigChanges = {}) => parseConfig(text, 'f.yaml', changes, facts)
+const parse = (text: string, changes: ConfigChanges = {}) => {
+  const { config, warnings } = parseConfig(text, 'f.yaml', changes, facts)
+  return { config, warnings }
+}
 const home = { location: '/home/ann', mountPoint: '/home/ann', writable: true }
 const fallback: Config = {
   cpus: 2,
@@ -154,6 +157,16 @@ describe('what is wrong is told with file, line and column', () => {
   })
 })
 
+test('the lines that name mounts, unless flags do', () => {
+  const text = 'cpu: 2\nmounts:\n  - location: ~/a\n  - location: /d\n    mountPoint: /data\n'
+  const lines = (changes: ConfigChanges) => [...parseConfig(text, 'f.yaml', changes, facts).mountLines]
+  expect(lines({})).toEqual([
+    ['/home/ann/a', 'f.yaml:3:5'],
+    ['/data', 'f.yaml:4:5'],
+  ])
+  expect(lines({ mounts: [{ location: '/d' }] })).toEqual([])
+})
+
 describe('settings of Colima without effect here', () => {
   test('those at their defaults pass without a word', () => {
     const text = `vmType: qemu
@@ -238,7 +251,7 @@ describe('loadConfig', () => {
   afterEach(() => rm(folder, { recursive: true }))
 
   test('no file means defaults', () => {
-    expect(loadConfig(file, {}, facts)).toEqual({ config: fallback, warnings: [], changes: {} })
+    expect(loadConfig(file, {}, facts)).toMatchObject({ config: fallback, warnings: [], changes: {} })
   })
 
   test('a flag goes before the file, the file before the default', async () => {

@@ -129,6 +129,14 @@ describe('checkMounts', () => {
     })
   })
 
+  test('with the line that names it, where there is one', async () => {
+    const missing = path.join(folder, 'gone')
+    const lines = new Map([[missing, 'tcolima.yaml:3:5']])
+    await expect(checkMounts([mount(missing)], lines)).rejects.toThrow(
+      `tcolima.yaml:3:5: cannot mount ${missing}: there is no such folder`,
+    )
+  })
+
   test('a file is not a folder', async () => {
     const file = path.join(folder, 'file')
     await writeFile(file, '')
