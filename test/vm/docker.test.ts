@@ -51,6 +51,12 @@ describe('containers behave as on a local engine', () => {
     expect(large.stdout).toContain(createHash('sha256').update(data).digest('hex'))
   })
 
+  it("the guest daemon's socket can be given to a container", async () => {
+    const socket = '/var/run/docker.sock'
+    const listed = await run('run', '--rm', '-v', `${socket}:${socket}`, 'busybox', 'ls', '-l', socket)
+    expect(listed.stdout).toMatch(/^srw/)
+  })
+
   it('run -i ends when its input ends', async () => {
     const counted = await docker(profile, ['run', '-i', '--rm', 'busybox', 'wc', '-c'], {
       stdin: 'pipe',
