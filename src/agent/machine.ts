@@ -62,7 +62,7 @@ export class Machine {
     if (mountInotify) {
       this.#notifications = new Notifications({
         ignore: mountInotifyIgnore,
-        file: paths.replays,
+        files: (mount) => ({ replays: paths.replays(mount), folders: paths.knownFolders(mount) }),
         send: (message) => link.send(message),
         still: (work) => nameLock.run(true, work),
         warn: (warning) => {

@@ -14,7 +14,7 @@ export interface NotificationsInput {
   /** Names that nobody wants to hear of. */
   ignore: readonly string[]
   /** Where the notifier of a mount keeps what must outlive the agent. */
-  file: (index: number) => string
+  files: (index: number) => { replays: string; folders: string }
   send: (message: HostMessage) => void
   /** Runs work while no client of the servers can rename anything. */
   still: <T>(work: () => Promise<T>) => Promise<T>
@@ -38,10 +38,10 @@ export class Notifications {
 
   /** Makes the notifier of a mount; it rests until the guest says that something watches there. */
   add(index: number, mount: MountSpec): Notifier {
-    const { file, send, still, warn, log } = this.#input
+    const { files, send, still, warn, log } = this.#input
     const notifier = new Notifier({
       still,
-      file: file(index),
+      files: files(index),
       ignores: this.#ignores,
       makeWatcher: async () => {
         // Only where something watches.
@@ -62,7 +62,7 @@ export class Notifications {
     const notifier = this.#notifiers.get(index)
     this.#notifiers.delete(index)
     await notifier?.close()
-    await rm(this.#input.file(index), { force: true })
+    for (const file of Object.values(this.#input.files(index))) await rm(file, { force: true })
   }
 
   /** Whether a mount's folders are being watched. */

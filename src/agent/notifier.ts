@@ -19,8 +19,8 @@ const replayLimitMs = 30_000
 export interface NotifierInput {
   /** Runs work while no client of the server can rename anything. */
   still: <T>(work: () => Promise<T>) => Promise<T>
-  /** Where paths of a replay are kept that must outlive this process. */
-  file: string
+  /** What must outlive this process: paths of a replay under way, and the folders that the guest knows. */
+  files: { replays: string; folders: string }
   /** Tells what of the share, relative to its root, nobody wants to hear of. */
   ignores: (relative: string) => boolean
   makeWatcher: () => Promise<HostWatcher>
@@ -42,7 +42,7 @@ export class Notifier {
   readonly replays: Replays
   readonly observer: ShareObserver
   readonly #input: NotifierInput
-  readonly #folders = new KnownFolders(mostFolders)
+  readonly #folders: KnownFolders
   readonly #guest = new GuestWrites()
   readonly #queue: ReplayStep[] = []
   #watcher: HostWatcher | undefined
@@ -56,7 +56,8 @@ export class Notifier {
 
   constructor(input: NotifierInput) {
     this.#input = input
-    this.replays = new Replays(input.file)
+    this.replays = new Replays(input.files.replays)
+    this.#folders = new KnownFolders(mostFolders, input.files.folders)
     this.observer = {
       knows: (place) => this.#knows(Buffer.from(place, 'latin1')),
       changed: (file) => this.#withHostPath(file, (place) => this.#guest.wrote(place, look(place))),
@@ -127,7 +128,7 @@ export class Notifier {
     // What is not UTF-8 cannot be watched.
     if (!Buffer.from(place).equals(bytes) || this.#isIgnored(place)) return
     this.#input.onLook()
-    const { dropped } = this.#folders.add(place)
+    const dropped = this.#folders.add(place)
     // Also one that is known: it may be another folder by now.
     this.#watcher?.add(place)
     if (dropped === undefined) return

@@ -25,6 +25,8 @@ export interface InstancePaths {
   daemons: string
   /** Paths that a replay of host changes in a mount may be under way for (src/mounts/replay.ts). */
   replays: (mount: number) => string
+  /** Folders of a mount that the guest knows (src/notify/known-folders.ts). */
+  knownFolders: (mount: number) => string
   sshConfig: string
   knownHosts: string
   hostKey: string
@@ -56,6 +58,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     pidFile: inside('qemu.pid'),
     daemons: inside('daemons.json'),
     replays: (mount) => inside(`mount.${mount}.replay`),
+    knownFolders: (mount) => inside(`mount.${mount}.folders`),
     sshConfig: inside('ssh_config'),
     knownHosts: inside('known_hosts'),
     hostKey: inside('ssh_host_ed25519_key'),

@@ -33,7 +33,7 @@ let notifier: Notifier
 function make(more: Partial<NotifierInput> = {}): Notifier {
   const made = new Notifier({
     still: (work) => work(),
-    file: path.join(root, '../pending'),
+    files: { replays: path.join(root, '../pending'), folders: path.join(root, '../folders') },
     ignores: ignores(['.git']),
     makeWatcher: async () => watcher,
     send: (id, steps) => sent.push({ id, steps: [...steps] }),
@@ -80,6 +80,13 @@ test('watches what the guest knows, while it watches; not what is ignored, has n
   expect(watcher.watched.has(path.join(root, 'c'))).toBe(true)
   notifier.setWatched(false)
   await vi.waitFor(() => expect(watcher.closed).toBe(true))
+})
+
+test('an agent that comes after watches what the guest knows', async () => {
+  notifier.observer.knows(root)
+  notifier = make()
+  await start()
+  await vi.waitFor(() => expect([...watcher.watched]).toEqual([root]))
 })
 
 test('replays one batch after the other', async () => {

@@ -3,18 +3,11 @@ import { expect, test } from 'vitest'
 import { homePaths, instancePaths } from '../../../src/instance/paths.ts'
 
 test('everything of an instance lies in its folder, each under a name of its own', () => {
-  const { profile, folder, agentSocketName, replays, mountJournal, ...files } = instancePaths(
-    '/h/.tcolima',
-    'work',
-  )
+  const { profile, folder, agentSocketName, ...files } = instancePaths('/h/.tcolima', 'work')
   expect(profile).toBe('work')
   expect(folder).toBe('/h/.tcolima/work')
   const all = [
-    ...Object.values(files),
-    replays(0),
-    replays(1),
-    mountJournal(0),
-    mountJournal(1),
+    ...Object.values(files).flatMap((file) => (typeof file === 'string' ? file : [file(0), file(1)])),
     path.join(folder, agentSocketName),
   ]
   for (const file of all) expect(path.dirname(file)).toBe(folder)
