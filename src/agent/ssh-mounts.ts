@@ -9,7 +9,7 @@ const pauseMs = 1000
 const socketFolder = '/run/tcolima/ssh'
 
 /** What is needed of an SSH connection to the guest. */
-export type Listener = Pick<SshConnection, 'listenUnix' | 'unlistenUnix' | 'open' | 'once'>
+export type Listener = Pick<SshConnection, 'listenUnix' | 'unlistenUnix' | 'open' | 'on' | 'off'>
 
 /**
  * The streams of mounts that have no port: the guest's sshd listens on a Unix socket for each, and what connects there
@@ -75,10 +75,7 @@ export class SshMounts {
       }
       this.#connection = connection
       for (const [index, place] of this.#places) void this.#listen(connection, index, place)
-      await new Promise<void>((resolve) => {
-        connection.once('close', resolve)
-        signal.addEventListener('abort', () => resolve(), { once: true })
-      })
+      await closed(connection, signal)
       if (this.#connection === connection) this.#connection = undefined
     }
   }
@@ -94,6 +91,18 @@ export class SshMounts {
       this.#log(`mount ${index} over SSH: ${messageOf(error)}`)
     }
   }
+}
+
+async function closed(connection: Listener, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      connection.off('close', done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    connection.on('close', done)
+    signal.addEventListener('abort', done)
+  })
 }
 
 /** A mount has one client: when it connects anew it has given up its connection before, whether or not that shows. */

@@ -114,12 +114,16 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
 
   /** Opens a stream to a Unix socket of the guest (OpenSSH PROTOCOL, section 2.4). */
   async openUnix(socket: string): Promise<Duplex> {
-    return await this.#asked<ClientChannel>((done) => this.#client.openssh_forwardOutStreamLocal(socket, done))
+    return await this.#asked<ClientChannel>((done) =>
+      this.#client.openssh_forwardOutStreamLocal(socket, done),
+    )
   }
 
   /** Opens a stream to a TCP port as seen from inside the guest (RFC 4254, section 7.2). */
   async openTcp(host: string, port: number): Promise<Duplex> {
-    return await this.#asked<ClientChannel>((done) => this.#client.forwardOut('127.0.0.1', 0, host, port, done))
+    return await this.#asked<ClientChannel>((done) =>
+      this.#client.forwardOut('127.0.0.1', 0, host, port, done),
+    )
   }
 
   /**

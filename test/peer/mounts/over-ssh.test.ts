@@ -79,14 +79,14 @@ test('two folders are read and written, each its own', async () => {
 })
 
 test('open files and running copies outlive lost connections', async () => {
-  await output('bash', ['-euc', `head -c 32M /dev/urandom > '${at('root0/big')}'`])
+  await output('bash', ['-euc', `head -c 8M /dev/urandom > '${at('root0/big')}'`])
   const work = spawn(
     'bash',
     [
       '-euc',
       `cd '${at('mnt0')}'
        exec 7>>log
-       for i in $(seq 30); do echo "line $i" >&7; cat big | cmp - '${at('root0/big')}'; sync log; done
+       for i in $(seq 20); do echo "line $i" >&7; cat big | cmp - '${at('root0/big')}'; sync log; done
        cp big '${at('mnt1/copy')}'`,
     ],
     { stdio: ['ignore', 'inherit', 'inherit'] },
@@ -102,15 +102,19 @@ test('open files and running copies outlive lost connections', async () => {
   }
   expect((await ended)[0]).toBe(0)
   expect(agent.lost).toBeGreaterThan(2)
-  const lines = Array.from({ length: 30 }, (_, at) => `line ${at + 1}\n`)
+  const lines = Array.from({ length: 20 }, (_, at) => `line ${at + 1}\n`)
   expect(await fs.readFile(at('root0/log'), 'utf8')).toBe(lines.join(''))
   await output('cmp', [at('root0/big'), at('root1/copy')])
 })
 
 test('an open file goes on with the next agent', async () => {
-  const writer = spawn('bash', ['-euc', `exec 7>>'${at('mnt1/log')}'; while read -r l; do echo "$l" >&7; echo done; done`], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const writer = spawn(
+    'bash',
+    ['-euc', `exec 7>>'${at('mnt1/log')}'; while read -r l; do echo "$l" >&7; echo done; done`],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  )
   writer.stdin.write('before\n')
   await once(writer.stdout, 'data')
   await agent.close()

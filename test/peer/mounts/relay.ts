@@ -64,7 +64,7 @@ export async function mountRelayed(): Promise<Relayed> {
     await killServer()
     await fs.rm(top, { recursive: true, force: true })
   }
-  return { top, root, mount, relay: relay.process, said: relay.said, killServer, startServer, end }
+  return { top, root, mount, relay: relay.process, said: () => relay.said(), killServer, startServer, end }
 }
 
 /** A real sshfs behind the guest's relay. */

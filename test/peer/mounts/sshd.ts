@@ -8,6 +8,7 @@ import { errnoOf } from '../../../src/host/errors.ts'
 import { generateKey } from '../../../src/ssh/keys.ts'
 import type { SshTarget } from '../../../src/ssh/connection.ts'
 import { until } from './relay.ts'
+import { output } from './sshfs.ts'
 
 const guestConfig = path.resolve(
   import.meta.dirname,
@@ -28,6 +29,8 @@ export async function startSshd(top: string): Promise<Sshd> {
   const [host, user] = [generateKey('host'), generateKey('user')]
   await fs.writeFile(at('host_key'), host.private, { mode: 0o600 })
   await fs.writeFile(at('authorized_keys'), user.public, { mode: 0o600 })
+  // Root's sshd wants it to be there.
+  if (process.getuid?.() === 0) await fs.mkdir('/run/sshd', { recursive: true })
   const sockets = (await fs.readFile(guestConfig, 'utf8')).match(/^.*StreamLocal.*$/gm) ?? []
   const port = await freePort()
   const lines = [
@@ -41,8 +44,9 @@ export async function startSshd(top: string): Promise<Sshd> {
     ...sockets,
   ]
   await fs.writeFile(at('sshd_config'), `${lines.join('\n')}\n`)
-  // Root's sshd wants it to be there.
-  if (process.getuid?.() === 0) await fs.mkdir('/run/sshd', { recursive: true })
+  // As the guest's, it must not shut out who breaks many connections; before OpenSSH 9.8 none does.
+  const known = await output('/usr/sbin/sshd', ['-T', '-f', at('sshd_config')])
+  if (/^persourcepenalties/m.test(known)) await fs.appendFile(at('sshd_config'), 'PerSourcePenalties no\n')
   // It starts itself again for each connection, and must be called by its full path.
   const sshd = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')], {
     stdio: ['ignore', 'ignore', 'pipe'],

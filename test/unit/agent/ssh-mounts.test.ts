@@ -95,7 +95,10 @@ describe('SshMounts', () => {
     await first
     before.lose()
     await turn()
-    expect([...after.sockets.keys()]).toEqual(['/run/tcolima/ssh/mount.29.sock', '/run/tcolima/ssh/mount.30.sock'])
+    expect([...after.sockets.keys()]).toEqual([
+      '/run/tcolima/ssh/mount.29.sock',
+      '/run/tcolima/ssh/mount.30.sock',
+    ])
     const next = mounts.next(29, signal)
     expect(after.connect(29)).toBe(await next)
   })
