@@ -10,6 +10,7 @@ const testPackages = {
   sshfs: 'sshfs',
   fusermount3: 'fuse3',
   sftp: 'openssh-client',
+  sshd: 'openssh-server',
   script: 'bsdutils',
   busybox: 'busybox-static',
   perl: 'perl-base',

@@ -81,7 +81,10 @@ async function launched(
     qemu: qemu.id,
     sshPort,
     mounts: config.mounts.map((mount, index) => ({ ...mount, index })),
-    sockets: { ...sockets, mounts: mounts.type === 'sshfs' ? mounts.sockets : [] },
+    sockets: {
+      ...sockets,
+      mounts: mounts.type === 'sshfs' ? config.mounts.map((_, index) => mounts.sockets[index] ?? null) : [],
+    },
     ready: false,
   }
   try {

@@ -1,4 +1,4 @@
-import { mostMounts, type MountSpec, outerFirst } from '../config/mounts.ts'
+import { mostMountDevices, type MountSpec, outerFirst } from '../config/mounts.ts'
 import { type HostMessage, mountMessage } from '../guest/protocol.ts'
 import { messageOf, TcolimaError } from '../host/errors.ts'
 import { prepareSocketPath, removeSocket } from '../host/sockets.ts'
@@ -34,14 +34,12 @@ export async function addMount(live: LiveMounts, wanted: MountSpec, save: boolea
   const write = save ? await settingsWithMount(context.paths, wanted, context.host.home) : undefined
   const mount: ActiveMount = { ...wanted, index: freeIndex(state.mounts) }
   const { index } = mount
-  const { path } = await prepareSocketPath(context.paths.folder, `mount.${index}.sock`, context.host)
-  await removeSocket(path, context.host.platform)
-  await plugMount(machine.qmp, index, path)
+  const socket = index < mostMountDevices ? await plugged(live, index) : null
   try {
-    state.sockets.mounts[index] = path
+    state.sockets.mounts[index] = socket
     state.mounts = outerFirst([...state.mounts, mount])
     await writeState(context.paths.state, state)
-    machine.mounts.add(mount, path)
+    machine.mounts.add(mount, socket)
     machine.guest.mounts.delete(index)
     machine.tell(messageFor(mount))
     await machine.guest.wait(
@@ -105,6 +103,14 @@ function messageFor({ index, mountPoint, writable }: ActiveMount): HostMessage {
   return mountMessage(index, mountPoint, sshfsOptions({ writable }))
 }
 
+/** Gives a mount a serial port; gives the path of its socket. */
+async function plugged({ context, machine }: LiveMounts, index: number): Promise<string> {
+  const { path } = await prepareSocketPath(context.paths.folder, `mount.${index}.sock`, context.host)
+  await removeSocket(path, context.host.platform)
+  await plugMount(machine.qmp, index, path)
+  return path
+}
+
 /** Unmounts in the guest, then takes the port away. Throws `busy` with what uses it; all is as before then. */
 async function takeAway(live: LiveMounts, index: number, force: boolean): Promise<void> {
   const { context, machine, state } = live
@@ -121,8 +127,11 @@ async function takeAway(live: LiveMounts, index: number, force: boolean): Promis
     })
   }
   await machine.mounts.remove(index)
-  await unplugMount(machine.qmp, index)
-  await removeSocket(state.sockets.mounts[index] ?? '', context.host.platform)
+  const socket = state.sockets.mounts[index] ?? null
+  if (socket !== null) {
+    await unplugMount(machine.qmp, index)
+    await removeSocket(socket, context.host.platform)
+  }
   state.mounts = state.mounts.filter((each) => each.index !== index)
   await writeState(context.paths.state, state)
 }
@@ -145,9 +154,6 @@ function refuseAddition(state: InstanceState, { mountPoint }: MountSpec): void {
     throw new TcolimaError('config', `${inner.mountPoint} is mounted within ${mountPoint}`, {
       hint: 'Remove that first and add it again afterwards, or change `mounts` in tcolima.yaml and restart.',
     })
-  }
-  if (state.mounts.length >= mostMounts) {
-    throw new TcolimaError('config', `${mostMounts} folders are mounted, and there can be no more`)
   }
 }
 

@@ -21,6 +21,7 @@ import { GuestState } from './guest-state.ts'
 import { Notifications } from './notifications.ts'
 import { mountMessages } from './live-mounts.ts'
 import { MountServers } from './mount-servers.ts'
+import { SshMounts } from './ssh-mounts.ts'
 import { ensureSshPort } from './ssh-port.ts'
 
 /** What a running machine's services are made from. */
@@ -37,6 +38,8 @@ export interface MachineInput {
 
 // Guest ports of our own that never appear on the host.
 const internalPorts = new Set([22])
+// Milliseconds for a guest under software emulation to boot.
+const sshLimitMs = 5 * 60_000
 
 /** A running QEMU with everything the agent does for it; none of it ends QEMU. */
 export class Machine {
@@ -58,6 +61,12 @@ export class Machine {
     this.qmp = qmp
     this.#link = link
     const nameLock = new FifoLock()
+    const warn = (warning: HostWarning) => {
+      // Some are found anew with each session.
+      if (this.warnings.some(({ text }) => text === warning.text)) return
+      log(`${warning.text}. ${warning.hint}`)
+      this.warnings.push(warning)
+    }
     const { mountInotify, mountInotifyIgnore } = state.config
     if (mountInotify) {
       this.#notifications = new Notifications({
@@ -65,15 +74,18 @@ export class Machine {
         files: (mount) => ({ replays: paths.replays(mount), folders: paths.knownFolders(mount) }),
         send: (message) => link.send(message),
         still: (work) => nameLock.run(true, work),
-        warn: (warning) => {
-          log(`${warning.text}. ${warning.hint}`)
-          this.warnings.push(warning)
-        },
+        warn,
         log,
       })
     }
     // The guest gives a user's own group the number of the user where that is free.
     const user = { uid: record.user.uid, gid: record.user.uid }
+    const overSsh = new SshMounts(async (signal) => {
+      // Connections to a guest that cannot answer yet are held for long.
+      const ready = () => this.guest.ready.has('ssh')
+      await this.guest.wait('SSH was not ready in the guest', ready, sshLimitMs, signal)
+      return await this.ssh.get()
+    }, log)
     this.mounts = new MountServers(state.mounts, state.sockets.mounts, {
       nameLock,
       journal: paths.mountJournal,
@@ -82,6 +94,8 @@ export class Machine {
       },
       owners: new Owners(user, new KeptFiles(paths.owners)),
       notifications: this.#notifications,
+      warn,
+      overSsh: (index, signal) => overSsh.next(index, signal),
       log,
     })
     this.ssh = new SshLink(
@@ -178,10 +192,12 @@ export class Machine {
 
   /** Lets go of QEMU and withdraws everything from the host. */
   async close(): Promise<void> {
+    // Stops to ask for SSH first.
+    const mounts = this.mounts.close()
     this.ssh.close()
     this.#link.close()
     await this.#notifications?.close()
-    await Promise.all([this.mounts.close(), this.forwards.close().catch(() => undefined)])
+    await Promise.all([mounts, this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }
 }

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ActiveMount } from '../instance/state.ts'
 import { delay } from '../host/delay.ts'
-import { messageOf } from '../host/errors.ts'
+import { messageOf, TcolimaError } from '../host/errors.ts'
 import type { FifoLock } from '../mounts/order.ts'
 import type { Owners } from '../mounts/owners.ts'
 import { type SftpSession, serveSftp } from '../mounts/server.ts'
@@ -26,10 +27,14 @@ export interface MountServersInput {
   owners: Owners
   /** Bring the host's changes to the guest, where they are wanted. */
   notifications: Notifications | undefined
+  /** The next stream of a mount that has no port; undefined once the signal is aborted. */
+  overSsh: (index: number, signal: AbortSignal) => Promise<Duplex | undefined>
+  /** Gets what the user should know of and can mend. */
+  warn: (warning: { text: string; hint: string }) => void
   log: (line: string) => void
 }
 
-/** Serves the host's folders, one SFTP session over the socket of each mount's virtio-serial port. */
+/** Serves the host's folders, one SFTP session for each mount: over the socket of its virtio-serial port, or over SSH. */
 export class MountServers {
   readonly #sessions = new Map<number, SftpSession>()
   readonly #mounts = new Map<number, ActiveMount>()
@@ -37,8 +42,11 @@ export class MountServers {
   readonly #input: MountServersInput
   readonly #timer: NodeJS.Timeout
 
-  /** `sockets` are QEMU's ends of the ports, by the index of a mount; one without is served by something else. */
-  constructor(mounts: readonly ActiveMount[], sockets: readonly string[], input: MountServersInput) {
+  /**
+   * `sockets` are QEMU's ends of the ports, by the index of a mount: null where it has none, nothing where something else
+   * serves it.
+   */
+  constructor(mounts: readonly ActiveMount[], sockets: readonly (string | null)[], input: MountServersInput) {
     this.#input = input
     this.#timer = setInterval(() => {
       for (const [index, session] of this.#sessions) if (!session.hasClient()) input.resume(index)
@@ -51,11 +59,14 @@ export class MountServers {
     }
   }
 
-  /** Serves one more. */
-  add(mount: ActiveMount, socket: string): void {
+  /** Serves one more, over SSH where it has no socket. */
+  add(mount: ActiveMount, socket: string | null): void {
+    const { index } = mount
     const stop = new AbortController()
-    this.#mounts.set(mount.index, mount)
-    this.#loops.set(mount.index, { stop, done: this.#serve(mount, socket, stop.signal) })
+    const { signal } = stop
+    const next = () => (socket === null ? this.#input.overSsh(index, signal) : connected(socket))
+    this.#mounts.set(index, mount)
+    this.#loops.set(index, { stop, done: this.#serve(mount, next, signal) })
   }
 
   /** Serves one no more: its files are closed. */
@@ -85,28 +96,35 @@ export class MountServers {
     await loop?.done
   }
 
-  async #serve(mount: ActiveMount, path: string, signal: AbortSignal): Promise<void> {
+  async #serve(
+    mount: ActiveMount,
+    next: () => Promise<Duplex | undefined>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { journal, nameLock, notifications, owners, log } = this.#input
     const { index, writable } = mount
     const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
     const notifier = notifications?.add(index, mount)
     const notify = notifier && { replays: notifier.replays, observer: notifier.observer }
     while (!signal.aborted) {
+      const stream = await next()
+      // QEMU is gone: the agent notices by itself.
+      if (stream === undefined) return
+      // Until the session looks it may break.
+      stream.on('error', () => undefined)
+      // Not before: over SSH the client may come late, and the folder be another one by then.
       const root = await nameLock.run(true, () => this.#root(mount, tell))
       if (notifier) notifier.root = root
-      const socket = await connected(path)
-      // QEMU is gone: the agent notices by itself.
-      if (socket === undefined) return
       if (signal.aborted) {
-        socket.destroy()
+        stream.destroy()
         return
       }
       const options = { root, writable, journal: journal(index), nameLock, owners, log: tell, ...notify }
-      const session = serveSftp(socket, options)
+      const session = serveSftp(stream, options)
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)
-      socket.destroy()
+      stream.destroy()
       await delay(pauseMs, signal)
     }
   }
@@ -120,7 +138,8 @@ export class MountServers {
         writable.map((mount) => mount.location),
       )
     } catch (error) {
-      log(messageOf(error))
+      if (error instanceof TcolimaError) this.#input.warn({ text: error.message, hint: error.hint ?? '' })
+      else log(messageOf(error))
       return location
     }
   }

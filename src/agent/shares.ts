@@ -1,3 +1,4 @@
+import { mostMountDevices } from '../config/mounts.ts'
 import type { Config } from '../config/schema.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { ensureDir } from '../host/files.ts'
@@ -26,8 +27,11 @@ export async function shareFolders(
   const place = async (index: number) =>
     (await prepareSocketPath(paths.folder, `mount.${index}.sock`, host)).path
   switch (mountType) {
-    case 'sshfs':
-      return { type: 'sshfs', sockets: await Promise.all(mounts.map((_mount, index) => place(index))) }
+    case 'sshfs': {
+      // The rest go over SSH.
+      const ported = mounts.slice(0, mostMountDevices)
+      return { type: 'sshfs', sockets: await Promise.all(ported.map((_mount, index) => place(index))) }
+    }
     case '9p':
       return {
         type: '9p',

@@ -13,8 +13,11 @@ export interface MountSpec {
   writable: boolean
 }
 
-/** The serial device has 31 ports: one is its console's, one the link of the guest's script. */
-export const mostMounts = 29
+/**
+ * The most devices for mounts: the serial device has 31 ports, one is its console's, one the link of the guest's script.
+ * Further mounts of type sshfs go over SSH.
+ */
+export const mostMountDevices = 29
 
 /** A mount as the file has it: `location` may begin with `~`, `mountPoint` defaults to it, `writable` to false. */
 export interface MountEntry {
@@ -87,16 +90,19 @@ export function outerFirst<T extends MountSpec>(mounts: readonly T[]): T[] {
 
 /**
  * Looks whether every folder is there and can be read. `lines` says where a file names them, by their places in the
- * guest. Throws `config`, naming the first that is not, or for too many.
+ * guest. Throws `config`, naming the first that is not, or for too many of a type.
  */
 export async function checkMounts(
   mounts: readonly MountSpec[],
+  type: 'sshfs' | '9p' | 'virtiofs' = 'sshfs',
   lines: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
-  if (mounts.length > mostMounts) {
-    throw new TcolimaError('config', `${mounts.length} folders are to be mounted, and ${mostMounts} can be`, {
-      hint: 'Mount a folder that holds several of them.',
-    })
+  if (mounts.length > mostMountDevices && type !== 'sshfs') {
+    throw new TcolimaError(
+      'config',
+      `${mounts.length} folders are to be mounted, and with ${type} ${mostMountDevices} can be`,
+      { hint: 'Mount a folder that holds several of them, or use --mount-type sshfs.' },
+    )
   }
   for (const { location, mountPoint } of mounts) {
     try {

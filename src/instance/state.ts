@@ -19,8 +19,8 @@ export interface InstanceState {
   sshPort: number
   /** What is mounted now: those of the start, and what `mount add` and `mount remove` made of them. */
   mounts: ActiveMount[]
-  /** Paths of the sockets QEMU listens on; those of mounts by their index. */
-  sockets: { qmp: string; guestLink: string; mounts: string[] }
+  /** Paths of the sockets QEMU listens on; those of mounts by their index, null for one without a port (over SSH). */
+  sockets: { qmp: string; guestLink: string; mounts: (string | null)[] }
   /** Whether the start came to its end. */
   ready: boolean
   /** How it ended, when it did not end by a command. */

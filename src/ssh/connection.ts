@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import ssh2, { type ClientChannel, type ExecOptions } from 'ssh2'
 import { TcolimaError } from '../host/errors.ts'
+import { ChannelStream } from './channel-stream.ts'
 import { keyBlob } from './keys.ts'
 
 /** Where and as whom to log in. */
@@ -31,6 +32,8 @@ const fastInSoftware = ['chacha20-poly1305@openssh.com', 'aes128-gcm@openssh.com
  */
 export class SshConnection extends EventEmitter<{ close: [] }> {
   readonly #client: ssh2.Client
+  /** Who takes the connections to a Unix socket of the guest. */
+  readonly #takers = new Map<string, (stream: Duplex) => void>()
   #open = true
 
   private constructor(client: ssh2.Client) {
@@ -41,13 +44,18 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
       this.#open = false
       this.emit('close')
     })
-    // The close that follows tells.
-    client.on('error', () => undefined)
+    client.on('unix connection', ({ socketPath }, accept, reject) => {
+      const take = this.#takers.get(socketPath)
+      if (take) take(this.#stream(accept()))
+      else reject()
+    })
   }
 
   /** Connects and logs in. Throws `failed` with the reason, `cancelled` on abort. */
   static async connect(target: SshTarget, signal?: AbortSignal): Promise<SshConnection> {
     const client = new ssh2.Client()
+    // There may be two for one loss. The close that follows tells.
+    client.on('error', () => undefined)
     const wanted = keyBlob(target.hostKey)
     await new Promise<void>((resolve, reject) => {
       const fail = (error: Error) => {
@@ -99,19 +107,40 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
 
   /** Starts a command; gives its channel (a duplex stream; `stderr`; events `exit` and `close`). */
   async exec(command: string, options: ExecOptions = {}): Promise<ClientChannel> {
-    return await this.#channel((done) =>
+    return await this.#asked<ClientChannel>((done) =>
       this.#client.exec(command, { allowHalfOpen: true, ...options }, done),
     )
   }
 
   /** Opens a stream to a Unix socket of the guest (OpenSSH PROTOCOL, section 2.4). */
   async openUnix(socket: string): Promise<Duplex> {
-    return await this.#channel((done) => this.#client.openssh_forwardOutStreamLocal(socket, done))
+    return await this.#asked<ClientChannel>((done) =>
+      this.#client.openssh_forwardOutStreamLocal(socket, done),
+    )
   }
 
   /** Opens a stream to a TCP port as seen from inside the guest (RFC 4254, section 7.2). */
   async openTcp(host: string, port: number): Promise<Duplex> {
-    return await this.#channel((done) => this.#client.forwardOut('127.0.0.1', 0, host, port, done))
+    return await this.#asked<ClientChannel>((done) =>
+      this.#client.forwardOut('127.0.0.1', 0, host, port, done),
+    )
+  }
+
+  /**
+   * Has the guest's sshd listen on a Unix socket, until this connection ends (OpenSSH PROTOCOL, section 2.4); what lies at
+   * its place goes. `take` gets each connection that comes there, as a stream that is destroyed with this connection.
+   * Throws `failed` when the guest refuses.
+   */
+  async listenUnix(socket: string, take: (stream: Duplex) => void): Promise<void> {
+    // Before the answer: the first connection may come with it.
+    this.#takers.set(socket, take)
+    await this.#asked<void>((done) => this.#client.openssh_forwardInStreamLocal(socket, done))
+  }
+
+  /** Ends what `listenUnix` began; streams stay. Throws `failed` when the guest refuses. */
+  async unlistenUnix(socket: string): Promise<void> {
+    this.#takers.delete(socket)
+    await this.#asked<void>((done) => this.#client.openssh_unforwardInStreamLocal(socket, done))
   }
 
   /** Ends the connection and every stream over it. */
@@ -120,20 +149,26 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
     this.#client.destroy()
   }
 
-  async #channel(
-    open: (done: (error: Error | undefined, channel: ClientChannel) => void) => void,
-  ): Promise<ClientChannel> {
-    return await new Promise<ClientChannel>((resolve, reject) => {
+  #stream(channel: Duplex): Duplex {
+    const stream = new ChannelStream(channel)
+    const lost = () => stream.destroy()
+    this.once('close', lost)
+    stream.once('close', () => this.off('close', lost))
+    return stream
+  }
+
+  async #asked<T>(ask: (done: (error: Error | null | undefined, given: T) => void) => void): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
       if (!this.#open) {
         reject(new TcolimaError('failed', 'the SSH connection to the guest is closed'))
         return
       }
       const gone = () => reject(new TcolimaError('failed', 'the SSH connection to the guest was lost'))
       this.once('close', gone)
-      open((error, channel) => {
+      ask((error, given) => {
         this.off('close', gone)
         if (error) reject(new TcolimaError('failed', `the guest refused: ${error.message}`, { cause: error }))
-        else resolve(channel)
+        else resolve(given)
       })
     })
   }

@@ -8,7 +8,7 @@ const longestPauseMs = 5000
 
 /**
  * Keeps one SSH connection to a guest: the first caller of `get` opens it, all share it, and a lost one is opened again
- * when it is next needed, or at once while `keep` is on.
+ * when it is next needed.
  */
 export class SshLink {
   readonly #open: (signal: AbortSignal) => Promise<SshConnection>

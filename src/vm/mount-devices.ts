@@ -2,7 +2,7 @@ import { escape } from './escape.ts'
 
 /** What the guest mounts from; the index of a mount is its place in the list, and all of one machine are of one type. */
 export type MountDevices =
-  /** A virtio-serial port for each; QEMU listens on its socket. */
+  /** A virtio-serial port for each, as far as there are ports; QEMU listens on its socket. */
   | { type: 'sshfs'; sockets: string[] }
   /** QEMU serves the folders itself. */
   | { type: '9p'; folders: SharedFolder[] }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
-import { mostMounts } from '../../config/mounts.ts'
+import { mostMountDevices } from '../../config/mounts.ts'
 import { externalName } from '../../config/profile.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { acquireLock } from '../../host/lock.ts'
@@ -66,7 +66,7 @@ async function allowed(name: string, data: boolean): Promise<boolean> {
 function shortSockets(paths: InstancePaths, host: Host): string[] {
   const names = [paths.agentSocketName, 'docker.sock', 'qmp.sock', 'guest.sock']
   // Any number of them may have been added while it ran.
-  const mounts = Array.from({ length: mostMounts }, (_, at) => `mount.${at}.sock`)
+  const mounts = Array.from({ length: mostMountDevices }, (_, at) => `mount.${at}.sock`)
   return [...names, ...mounts].flatMap((name) => {
     const place = socketPath(paths.folder, name, host.platform, host.uid)
     return place.link === undefined ? [] : [place.path]

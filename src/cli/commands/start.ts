@@ -79,7 +79,7 @@ export async function checkStart(context: CommandContext): Promise<LoadedConfig>
   // The data disk's size is looked at where the disk is.
   const refused = record ? refusedChanges({ ...record, disk: 0 }, loaded.config) : []
   if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))
-  await checkMounts(loaded.config.mounts, loaded.mountLines)
+  await checkMounts(loaded.config.mounts, loaded.config.mountType, loaded.mountLines)
   return loaded
 }
 

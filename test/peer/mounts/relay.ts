@@ -31,7 +31,6 @@ export async function mountRelayed(): Promise<Relayed> {
   const [root, mount, socket] = [at('root'), at('mnt'), at('socket')]
   await fs.mkdir(root)
   await fs.mkdir(mount)
-  await output('cc', ['-Wall', '-Wextra', '-Werror', '-o', at('relay'), source])
   const entryPoints = [path.join(import.meta.dirname, 'relay-server.ts')]
   await build({ entryPoints, outfile: at('server.mjs'), bundle: true, platform: 'node', format: 'esm' })
 
@@ -52,11 +51,39 @@ export async function mountRelayed(): Promise<Relayed> {
   }
   await startServer()
 
+  let relay: RelayedSshfs
+  try {
+    relay = await relaySshfs(top, socket, mount)
+  } catch (error) {
+    await killServer()
+    await fs.rm(top, { recursive: true, force: true })
+    throw error
+  }
+  const end = async () => {
+    await relay.end()
+    await killServer()
+    await fs.rm(top, { recursive: true, force: true })
+  }
+  return { top, root, mount, relay: relay.process, said: () => relay.said(), killServer, startServer, end }
+}
+
+/** A real sshfs behind the guest's relay. */
+export interface RelayedSshfs {
+  process: ChildProcess
+  /** What sshfs and the relay said. */
+  said(): string
+  end(): Promise<void>
+}
+
+/** Mounts what is served on a Unix socket; the relay is compiled in the folder `top`. */
+export async function relaySshfs(top: string, socket: string, mount: string): Promise<RelayedSshfs> {
+  const program = path.join(top, 'relay')
+  await output('cc', ['-Wall', '-Wextra', '-Werror', '-o', program, source])
   const options = sshfsOptions({ writable: true })
   const help = await output('sshfs', ['--help'])
   if (help.includes('no_contain_symlinks')) options.push('no_contain_symlinks')
   const args = [socket, 'sshfs', '-f', ':/', mount, '-o', options.join(',')]
-  const relay = spawn(at('relay'), args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const relay = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [relay.stdout, relay.stderr])
     stream.on('data', (chunk: Buffer) => {
@@ -69,8 +96,6 @@ export async function mountRelayed(): Promise<Relayed> {
       relay.kill('SIGKILL')
       await gone
     }
-    await killServer()
-    await fs.rm(top, { recursive: true, force: true })
   }
   try {
     await until(async () => (await mounts()).includes(` ${mount} fuse.sshfs `))
@@ -78,7 +103,7 @@ export async function mountRelayed(): Promise<Relayed> {
     await end()
     throw new Error(`sshfs did not mount: ${said}`, { cause: error })
   }
-  return { top, root, mount, relay, said: () => said, killServer, startServer, end }
+  return { process: relay, said: () => said, end }
 }
 
 /** The mounts of this machine. */

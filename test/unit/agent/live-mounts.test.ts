@@ -68,6 +68,7 @@ function machine(
   const guest = new GuestState()
   const told: HostMessage[] = []
   const served = new Map<number, string>([[0, '/a']])
+  const over = new Set<number>()
   const state = {
     version: 1,
     config: { mountType: 'sshfs', mounts: [spec('/a')] },
@@ -91,7 +92,10 @@ function machine(
       qmp,
       guest,
       mounts: {
-        add: (mount: { index: number; location: string }) => served.set(mount.index, mount.location),
+        add: (mount: { index: number; location: string }, socket: string | null) => {
+          served.set(mount.index, mount.location)
+          if (socket === null) over.add(mount.index)
+        },
         remove: async (index: number) => served.delete(index),
       } as unknown as LiveMounts['machine']['mounts'],
       tell: (message) => {
@@ -105,7 +109,7 @@ function machine(
     ended: new AbortController().signal,
   }
   writeFileSync(path.join(home, 'tcolima.yaml'), config)
-  return { live, devices, chardevs, told, served, state, file: path.join(home, 'tcolima.yaml') }
+  return { live, devices, chardevs, told, served, over, state, file: path.join(home, 'tcolima.yaml') }
 }
 
 const willing = (message: HostMessage): GuestMessage | undefined => {
@@ -181,10 +185,20 @@ describe('addMount', () => {
     expect(devices.size).toBe(1)
   })
 
-  test('there are as many ports as the device has', async () => {
-    const { live, state } = machine(willing)
+  test('beyond the ports it goes over SSH; its number is given again like others', async () => {
+    const { live, state, served, devices, over } = machine(willing)
     state.mounts = Array.from({ length: 29 }, (_, index) => ({ ...spec(`/m${index}`), index }))
-    await expect(addMount(live, spec('/b'), false)).rejects.toThrow('29 folders are mounted')
+    await addMount(live, spec('/b'), false)
+    await addMount(live, spec('/c'), false)
+    expect([served.get(29), served.get(30)]).toEqual(['/b', '/c'])
+    expect([...over]).toEqual([29, 30])
+    expect(devices.size).toBe(1)
+    expect(readState(live.context.paths.state)?.sockets.mounts.slice(29)).toEqual([null, null])
+    await removeMount(live, '/b', { force: false, save: false })
+    // A guest that boots anew is told that this one is gone.
+    expect(mountMessages(state)).toContainEqual({ type: 'unmount', index: 29, force: true })
+    await addMount(live, spec('/d'), false)
+    expect(served.get(29)).toBe('/d')
   })
 })
 

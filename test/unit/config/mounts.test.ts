@@ -121,6 +121,14 @@ describe('checkMounts', () => {
 
   test('folders that are there pass', () => checkMounts([mount(folder)]))
 
+  test('sshfs has no limit, the other types have one', async () => {
+    const many = Array.from({ length: 30 }, () => mount(folder))
+    await checkMounts(many)
+    await expect(checkMounts(many, '9p')).rejects.toThrow(
+      '30 folders are to be mounted, and with 9p 29 can be',
+    )
+  })
+
   test('a folder that is not there is named', async () => {
     const missing = path.join(folder, 'gone')
     await expect(checkMounts([mount(folder), mount(missing)])).rejects.toMatchObject({
@@ -132,7 +140,7 @@ describe('checkMounts', () => {
   test('with the line that names it, where there is one', async () => {
     const missing = path.join(folder, 'gone')
     const lines = new Map([[missing, 'tcolima.yaml:3:5']])
-    await expect(checkMounts([mount(missing)], lines)).rejects.toThrow(
+    await expect(checkMounts([mount(missing)], 'sshfs', lines)).rejects.toThrow(
       `tcolima.yaml:3:5: cannot mount ${missing}: there is no such folder`,
     )
   })

@@ -2,8 +2,9 @@
  * mount-relay PORT PROGRAM ARGUMENT...
  *
  * Runs sshfs with a socket pair as its stdin and stdout, and carries its SFTP packets to the host over the virtio-serial
- * port PORT and back (for tests, PORT may be a Unix socket). sshfs never sees that the host's end went away: each request
- * is kept until its whole reply is here, and when the host is there again, all unanswered ones are sent again, in order.
+ * port PORT and back. (PORT may be a Unix socket instead, on which sshd listens for the host.) sshfs never sees that the
+ * host's end went away: each request is kept until its whole reply is here, and when the host is there again, all
+ * unanswered ones are sent again, in order.
  * The agreement with the host's server is in docs/mounts.md, "What survives what". Ends with its program.
  *
  * SIGUSR1: the host has a new server that heard nothing from here (the gap was too short to be seen): speak to it anew.
