@@ -60,6 +60,7 @@ function startAgent() {
     resume: () => undefined,
     owners: new Owners(user, new KeptFiles(at('owners'))),
     notifications: undefined,
+    warn: () => undefined,
     overSsh: (index, signal) => overSsh.next(index, signal),
     log: tell,
   })

@@ -1,5 +1,6 @@
 import { promises as fs } from 'node:fs'
 import os from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { once } from 'node:events'
@@ -54,15 +55,18 @@ async function heard(): Promise<string[]> {
 async function watching(...folders: string[]): Promise<void> {
   for (const folder of folders) {
     watcher.add(folder)
-    await fs.writeFile(path.join(folder, '.probe'), '')
-    for (let told: string[] = []; !told.some((change) => change.endsWith('.probe')); ) {
-      const next = heard()
-      say(folder, 'rename', '.probe')
+    // One made before the folder has been read is none of its changes: then another one is.
+    let probe = ''
+    for (let n = 0, told: string[] = []; !told.some((change) => change.endsWith(probe || '/')); n++) {
+      probe = `.probe${n}`
+      await fs.writeFile(path.join(folder, probe), '')
+      const next = Promise.race([heard(), delay(200, [])])
+      say(folder, 'rename', probe)
       told = await next
     }
-    await fs.rm(path.join(folder, '.probe'))
+    await fs.rm(path.join(folder, probe))
     const next = heard()
-    say(folder, 'rename', '.probe')
+    say(folder, 'rename', probe)
     await next
   }
 }
