@@ -76,6 +76,7 @@ describe('changes on the host', () => {
   })
   afterAll(async () => {
     for (const watcher of watchers) await watcher.end()
+    await docker('shared', ['rm', '-f', 'watcher'])
     await fs.rm(root, { recursive: true, force: true })
   })
 
@@ -144,21 +145,24 @@ describe('changes on the host', () => {
   test('reach a watcher in a container, also after the agent was killed', async () => {
     // The guest's own perl: the image has none.
     const perl = ['/usr', '/lib', '/lib64'].flatMap((folder) => ['-v', `${folder}:${folder}:ro`])
-    const run = ['run', '--rm', '-v', `${root}:/watched`, ...perl, 'busybox']
-    const container = new Watcher(
-      docker('shared', [...run, '/usr/bin/perl', '/watched/inotify.pl', '/watched']),
-    )
-    watchers.push(container)
-    await container.ready()
+    const run = ['run', '-d', '--name', 'watcher', '-v', `${root}:/watched`, ...perl, 'busybox']
+    // Not attached: the docker client's connection ends with the agent.
+    await docker('shared', [...run, '/usr/bin/perl', '/watched/inotify.pl', '/watched'])
+    const says = async (line: string) =>
+      await eventually(async () => {
+        const { stdout } = await docker('shared', ['logs', 'watcher'])
+        return String(stdout).split('\n').includes(line) || undefined
+      }, limitMs)
+    await says('ready')
     await isWatched()
     await fs.writeFile(at('first'), 'x')
-    await container.sees('CREATE /watched/first')
+    await says('CREATE /watched/first')
     const { agent } = processesOf(shared.home, 'shared')
     if (agent) process.kill(agent.pid, 'SIGKILL')
     await eventually(async () => (await tcolima(['status', 'shared'])).exitCode === 0 || undefined, limitMs)
     await tcolima(['start', 'shared'])
     await isWatched()
     await fs.writeFile(at('later'), 'x')
-    await container.sees('CREATE /watched/later')
+    await says('CREATE /watched/later')
   })
 })
