@@ -47,6 +47,7 @@ export class Notifier {
   readonly #queue: ReplayStep[] = []
   #watcher: HostWatcher | undefined
   #wanted = false
+  #complete = false
   #turn: Promise<void> = Promise.resolve()
   #lastId = 0
   #inFlight: NodeJS.Timeout | undefined
@@ -70,9 +71,9 @@ export class Notifier {
     }
   }
 
-  /** Whether folders of the host are being watched. */
+  /** Whether all folders that the guest knows are being watched. */
   get watching(): boolean {
-    return this.#watcher !== undefined
+    return this.#complete
   }
 
   /** Says whether anything in the guest watches this mount. */
@@ -107,6 +108,7 @@ export class Notifier {
   async #follow(): Promise<void> {
     if (this.#wanted === (this.#watcher !== undefined)) return
     if (!this.#wanted) {
+      this.#complete = false
       await this.#watcher?.close()
       this.#watcher = undefined
       return
@@ -121,6 +123,7 @@ export class Notifier {
         if ((await realpath(folder).catch(() => undefined)) === folder) watcher.add(folder)
       })
     }
+    this.#complete = true
   }
 
   #knows(bytes: Buffer): void {
