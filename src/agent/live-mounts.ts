@@ -1,4 +1,4 @@
-import { mostMountDevices, type MountSpec, outerFirst } from '../config/mounts.ts'
+import { mountPorts, type MountSpec, outerFirst } from '../config/mounts.ts'
 import { type HostMessage, mountMessage } from '../guest/protocol.ts'
 import { messageOf, TcolimaError } from '../host/errors.ts'
 import { prepareSocketPath, removeSocket } from '../host/sockets.ts'
@@ -34,7 +34,7 @@ export async function addMount(live: LiveMounts, wanted: MountSpec, save: boolea
   const write = save ? await settingsWithMount(context.paths, wanted, context.host.home) : undefined
   const mount: ActiveMount = { ...wanted, index: freeIndex(state.mounts) }
   const { index } = mount
-  const socket = index < mostMountDevices ? await plugged(live, index) : null
+  const socket = index < mountPorts ? await plugged(live, index) : null
   try {
     state.sockets.mounts[index] = socket
     state.mounts = outerFirst([...state.mounts, mount])

@@ -1,4 +1,4 @@
-import { mostMountDevices } from '../config/mounts.ts'
+import { mountPorts } from '../config/mounts.ts'
 import type { Config } from '../config/schema.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { ensureDir } from '../host/files.ts'
@@ -29,7 +29,7 @@ export async function shareFolders(
   switch (mountType) {
     case 'sshfs': {
       // The rest go over SSH.
-      const ported = mounts.slice(0, mostMountDevices)
+      const ported = mounts.slice(0, mountPorts)
       return { type: 'sshfs', sockets: await Promise.all(ported.map((_mount, index) => place(index))) }
     }
     case '9p':

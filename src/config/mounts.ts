@@ -14,9 +14,13 @@ export interface MountSpec {
 }
 
 /**
- * The most devices for mounts: the serial device has 31 ports, one is its console's, one the link of the guest's script.
- * Further mounts of type sshfs go over SSH.
+ * How many mounts of type sshfs get a serial port; further ones go over SSH. The device could have 29, but QEMU tells the
+ * guest of them in 32 buffers and drops what finds none free: for each port its coming, then its name and that the host
+ * is there while the guest gives back one. Those of 14 and of the link fit; of 30, all but one would be dead.
  */
+export const mountPorts = 14
+
+/** The most mounts of the other types. */
 export const mostMountDevices = 29
 
 /** A mount as the file has it: `location` may begin with `~`, `mountPoint` defaults to it, `writable` to false. */
