@@ -60,6 +60,7 @@ export class Notifier {
     this.replays = new Replays(input.files.replays)
     this.#folders = new KnownFolders(mostFolders, input.files.folders)
     this.observer = {
+      begins: () => this.#begin(),
       knows: (place) => this.#knows(Buffer.from(place, 'latin1')),
       changed: (file) => this.#withHostPath(file, (place) => this.#guest.wrote(place, look(place))),
       opened: (file) => this.#withHostPath(file, (place) => this.#guest.opened(place)),
@@ -124,6 +125,11 @@ export class Notifier {
       })
     }
     this.#complete = true
+  }
+
+  #begin(): void {
+    for (const folder of this.#folders.list()) this.#watcher?.remove(folder)
+    this.#folders.clear()
   }
 
   #knows(bytes: Buffer): void {

@@ -224,6 +224,7 @@ class Session {
     this.initialised = true
     this.resends = goesOn ? resume.resends : 0
     this.dropReplies()
+    if (!goesOn) this.share.observer?.begins()
     // Counts as a request, lest a client send no end of INITs behind one that takes long.
     this.working++
     void (goesOn ? this.reopenHandles() : this.forgetHandles(resume !== undefined)).then(() => {

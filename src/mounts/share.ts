@@ -6,6 +6,8 @@ import type { SharePaths } from './share-path.ts'
 
 /** Gets told what the client of a share does. Paths are the client's, as it wrote them, unless something else is said. */
 export interface ShareObserver {
+  /** A new client begins: it knows nothing yet. */
+  begins(): void
   /**
    * The client knows this folder (its real path on the host, as a byte string), and may come to wait for changes of its
    * entries. Called while no name can change.

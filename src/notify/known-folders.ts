@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 
 /**
@@ -25,6 +25,13 @@ export class KnownFolders {
     const { added, dropped } = this.#remember(folder)
     if (added) this.#keep(folder)
     return dropped
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#paths.clear()
+    this.#lines = 0
+    if (this.#file !== undefined) rmSync(this.#file, { force: true })
   }
 
   /** All of them. */

@@ -89,6 +89,14 @@ test('an agent that comes after watches what the guest knows', async () => {
   await vi.waitFor(() => expect([...watcher.watched]).toEqual([root]))
 })
 
+test('a new client is watched for nothing of the one before', async () => {
+  notifier.observer.knows(root)
+  await start()
+  await vi.waitFor(() => expect(watcher.watched.size).toBe(1))
+  notifier.observer.begins()
+  expect(watcher.watched.size).toBe(0)
+})
+
 test('replays one batch after the other', async () => {
   await start()
   await fs.writeFile(path.join(root, 'x'), '')

@@ -27,6 +27,17 @@ test('the next agent knows them too, but for a line that a kill cut off', () => 
   expect(new KnownFolders(10, kept).list()).toEqual(['/a', '/b\n"'])
 })
 
+test('a new client knows nothing', () => {
+  const kept = file()
+  const folders = new KnownFolders(10, kept)
+  folders.add('/a')
+  folders.clear()
+  expect(folders.list()).toEqual([])
+  expect(new KnownFolders(10, kept).list()).toEqual([])
+  folders.add('/b')
+  expect(new KnownFolders(10, kept).list()).toEqual(['/b'])
+})
+
 test('the file does not grow without end', async () => {
   const kept = file()
   const folders = new KnownFolders(3, kept)
