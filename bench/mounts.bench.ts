@@ -92,28 +92,30 @@ try {
   rmSync(scratch, { recursive: true, force: true })
 }
 
+/** With 9p the files of a host's root are those of the guest's: so all is measured as root. */
+function asRoot(product: Product, words: string[]): Promise<string> {
+  return inGuest(product, ['sudo', ...words], signal)
+}
+
 async function measureAll(targets: Target[]): Promise<MountMeasure[]> {
   const chosen = tests.filter(({ name }) => only === undefined || only.includes(name))
   const measures = chosen.map(({ what, wanted }) => ({ what, wanted, times: {} as Record<string, number[]> }))
   for (const target of targets) {
-    await inGuest(target.machine, ['mkdir', '-p', target.folder], signal)
+    await asRoot(target.machine, ['mkdir', '-p', target.folder])
     if (target.name === 'disk')
-      await inGuest(machine, ['tar', '-xf', `${tools}/repo.tar`, '-C', target.folder], signal)
+      await asRoot(machine, ['tar', '-xf', `${tools}/repo.tar`, '-C', target.folder])
     // The shares show folders of the host, so that it can fill them.
     else await run('cp', ['-a', `${share}/repo`, path.join(share, target.name)], { signal })
   }
   for (let round = 1; round <= runs; round++) {
-    for (const target of targets)
-      await inGuest(target.machine, ['mkdir', `${target.folder}/${round}`], signal)
+    for (const target of targets) await asRoot(target.machine, ['mkdir', `${target.folder}/${round}`])
     // Who comes first changes: what the one leaves behind then burdens neither more than the other.
     const order = round % 2 === 1 ? targets : targets.toReversed()
     for (const [index, test] of chosen.entries()) {
       const told: string[] = []
       for (const target of order) {
         const words = [test.name, `${target.folder}/${round}`, String(test.size ?? 0)]
-        const ms = Number(
-          await inGuest(target.machine, ['bash', `${tools}/mounts-guest.sh`, ...words], signal),
-        )
+        const ms = Number(await asRoot(target.machine, ['bash', `${tools}/mounts-guest.sh`, ...words]))
         const times = measures[index]?.times ?? {}
         times[target.name] = [...(times[target.name] ?? []), ms]
         told.push(`${target.name} ${ms}`)
