@@ -6,8 +6,9 @@ import type { HostWarning } from '../notify/host-watcher.ts'
 import { ignores } from '../notify/ignores.ts'
 import { Notifier } from './notifier.ts'
 
-// Milliseconds between two looks of the guest for what watches, while mounts are in use.
-const lookEveryMs = 1000
+// Milliseconds between two looks of the guest for what watches: the first two, and while mounts stay in use.
+const firstPauseMs = 1000
+const longestPauseMs = 4000
 
 /** What all notifiers of a machine share. */
 export interface NotificationsInput {
@@ -29,6 +30,7 @@ export class Notifications {
   readonly #notifiers = new Map<number, Notifier>()
   #timer: NodeJS.Timeout | undefined
   #again = false
+  #pauseMs = firstPauseMs
   #closed = false
 
   constructor(input: NotificationsInput) {
@@ -88,7 +90,7 @@ export class Notifications {
     await Promise.all([...this.#notifiers.values()].map((notifier) => notifier.close()))
   }
 
-  /** Has the guest look for watchers: at once, and while it goes on using mounts, every second; once more at the end. */
+  /** Has the guest look for watchers: at once, then less and less often while mounts are in use, and once more at the end. */
   #look(): void {
     if (this.#closed) return
     this.#again = true
@@ -97,7 +99,8 @@ export class Notifications {
     this.#input.send({ type: 'watched' })
     this.#timer = setTimeout(() => {
       this.#timer = undefined
+      this.#pauseMs = this.#again ? Math.min(this.#pauseMs * 2, longestPauseMs) : firstPauseMs
       if (this.#again) this.#look()
-    }, lookEveryMs)
+    }, this.#pauseMs)
   }
 }
