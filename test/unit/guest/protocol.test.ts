@@ -10,6 +10,8 @@ const good: GuestMessage[] = [
   { type: 'ports', add: [], remove: ['tcp6 00000000000000000000000000000000 0050'], whole: false },
   { type: 'mount', index: 0, state: 'failed', detail: 'no' },
   { type: 'unmounted', index: 0, problem: 'it is in use' },
+  { type: 'watched', indexes: [0, 2] },
+  { type: 'replayed', index: 0, id: 7, failed: -1 },
 ]
 
 test.each(good)('reads %j', (message) => {
@@ -46,6 +48,9 @@ describe('no message', () => {
     '{"type":"mount","index":"0","state":"mounted"}',
     '{"type":"mount","index":0,"state":"gone"}',
     '{"type":"unmounted","index":0}',
+    '{"type":"watched","indexes":["0"]}',
+    '{"type":"watched","indexes":0}',
+    '{"type":"replayed","index":0,"id":"7","failed":0}',
     '{"type":"poweroff"}',
     '{"type":"__proto__"}',
     '{"type":{"toString":1}}',
@@ -59,12 +64,34 @@ describe('garbage never throws', () => {
   })
 
   test('messages with any fields give undefined or a well-formed message', () => {
-    const type = fc.constantFrom('hello', 'ready', 'failed', 'ports', 'mount', 'unmounted')
+    const type = fc.constantFrom(
+      'hello',
+      'ready',
+      'failed',
+      'ports',
+      'mount',
+      'unmounted',
+      'watched',
+      'replayed',
+    )
     const field = fc.oneof(
       fc.jsonValue({ maxDepth: 1 }),
-      fc.constantFrom<unknown>('mounted', 'failed', [], ['a']),
+      fc.constantFrom<unknown>('mounted', 'failed', [], ['a'], [1], 1),
     )
-    const names = ['version', 'boot', 'subject', 'add', 'remove', 'whole', 'index', 'state', 'detail']
+    const names = [
+      'version',
+      'boot',
+      'subject',
+      'add',
+      'remove',
+      'whole',
+      'index',
+      'state',
+      'detail',
+      'indexes',
+      'id',
+      'failed',
+    ]
     const fields = fc.dictionary(fc.constantFrom(...names), field)
     fc.assert(
       fc.property(type, fields, (type, more) => {
