@@ -80,21 +80,21 @@ test('two folders are read and written, each its own', async () => {
 })
 
 test('open files and running copies outlive lost connections', async () => {
-  await output('bash', ['-euc', `head -c 8M /dev/urandom > '${at('root0/big')}'`])
+  await output('bash', ['-euc', `head -c 2M /dev/urandom > '${at('root0/big')}'`])
   const work = spawn(
     'bash',
     [
       '-euc',
       `cd '${at('mnt0')}'
        exec 7>>log
-       for i in $(seq 20); do echo "line $i" >&7; cat big | cmp - '${at('root0/big')}'; sync log; done
+       for i in $(seq 8); do echo "line $i" >&7; cat big | cmp - '${at('root0/big')}'; sync log; done
        cp big '${at('mnt1/copy')}'`,
     ],
     { stdio: ['ignore', 'inherit', 'inherit'] },
   )
   const ended = once(work, 'exit')
   let kills = 0
-  while (work.exitCode === null && kills < 8) {
+  while (work.exitCode === null && kills < 4) {
     await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 300))
     if (work.exitCode === null) {
       await sshd.killSessions()
@@ -102,8 +102,8 @@ test('open files and running copies outlive lost connections', async () => {
     }
   }
   expect((await ended)[0]).toBe(0)
-  expect(agent.lost).toBeGreaterThan(2)
-  const lines = Array.from({ length: 20 }, (_, at) => `line ${at + 1}\n`)
+  expect(agent.lost).toBeGreaterThan(0)
+  const lines = Array.from({ length: 8 }, (_, at) => `line ${at + 1}\n`)
   expect(await fs.readFile(at('root0/log'), 'utf8')).toBe(lines.join(''))
   await output('cmp', [at('root0/big'), at('root1/copy')])
 })
