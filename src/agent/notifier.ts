@@ -148,10 +148,11 @@ export class Notifier {
   }
 
   #take(changes: readonly HostChange[]): void {
-    for (const change of changes) {
+    for (const told of changes) {
+      const change = this.#visible(told)
+      if (change === undefined) continue
       const place = change.kind === 'rename' ? change.to : change.path
       const from = change.kind === 'rename' ? change.from : place
-      if (this.#isIgnored(place)) continue
       const now = look(place)
       const echo = this.#guest.isEcho(place, now)
       if (echo && (place === from || this.#guest.isEcho(from, undefined))) continue
@@ -166,6 +167,14 @@ export class Notifier {
       )
     }
     this.#pump()
+  }
+
+  /** What is left of a change without ignored names: of a move from or to one, a creation or a removal. */
+  #visible(change: HostChange): HostChange | undefined {
+    if (change.kind !== 'rename') return this.#isIgnored(change.path) ? undefined : change
+    const { from, to, type } = change
+    if (this.#isIgnored(to)) return this.#isIgnored(from) ? undefined : { kind: 'delete', path: from, type }
+    return this.#isIgnored(from) ? { kind: 'create', path: to, type } : change
   }
 
   #pump(): void {
@@ -212,5 +221,9 @@ export class Notifier {
 }
 
 function look(place: string): Stats | undefined {
-  return lstatSync(place, { throwIfNoEntry: false })
+  try {
+    return lstatSync(place, { throwIfNoEntry: false })
+  } catch {
+    return undefined // a file by now where a folder was, or not to be read
+  }
 }

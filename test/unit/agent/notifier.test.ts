@@ -110,6 +110,25 @@ test('replays one batch after the other', async () => {
   expect(sent[1]).toEqual({ id: 2, steps: [{ act: 'remove', path: '/y', type: 'file' }] })
 })
 
+test('moves from and to ignored names are creations and removals; a folder that is a file by now stops nothing', async () => {
+  await start()
+  const at = (name: string) => path.join(root, name)
+  for (const name of ['shown', 'file']) await fs.writeFile(at(name), '')
+  notifier.observer.changed('/file/below')
+  changed(
+    { kind: 'rename', from: at('.git/x'), to: at('shown'), type: 'file' },
+    { kind: 'rename', from: at('gone'), to: at('.git/y'), type: 'file' },
+    { kind: 'rename', from: at('.git/a'), to: at('.git/b'), type: 'file' },
+    { kind: 'modify', path: at('file/below'), type: 'file' },
+  )
+  expect(sent.map(({ steps }) => steps)).toEqual([
+    [
+      { act: 'create', path: '/shown' },
+      { act: 'remove', path: '/gone', type: 'file' },
+    ],
+  ])
+})
+
 test("the guest's own changes are not told to it", async () => {
   await start()
   const file = path.join(root, 'own')
