@@ -30,7 +30,7 @@ export class Notifications {
   readonly #notifiers = new Map<number, Notifier>()
   #timer: NodeJS.Timeout | undefined
   #again = false
-  #pauseMs = firstPauseMs
+  #pauseMs = firstPauseMs / 2
   #closed = false
 
   constructor(input: NotificationsInput) {
@@ -90,17 +90,23 @@ export class Notifications {
     await Promise.all([...this.#notifiers.values()].map((notifier) => notifier.close()))
   }
 
-  /** Has the guest look for watchers: at once, then less and less often while mounts are in use, and once more at the end. */
+  /**
+   * Has the guest look for watchers: at once, then less and less often while mounts are in use, and once more after that,
+   * for what was looked at is watched a moment later.
+   */
   #look(): void {
-    if (this.#closed) return
     this.#again = true
-    if (this.#timer !== undefined) return
+    if (!this.#closed && this.#timer === undefined) this.#ask()
+  }
+
+  #ask(): void {
+    const used = this.#again
     this.#again = false
     this.#input.send({ type: 'watched' })
+    this.#pauseMs = used ? Math.min(this.#pauseMs * 2, longestPauseMs) : firstPauseMs / 2
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#pauseMs = this.#again ? Math.min(this.#pauseMs * 2, longestPauseMs) : firstPauseMs
-      if (this.#again) this.#look()
+      if (this.#again || used) this.#ask()
     }, this.#pauseMs)
   }
 }
