@@ -1,6 +1,3 @@
-/** What changes all the time and is seldom watched by anyone. */
-export const DEFAULT_IGNORES: readonly string[] = ['.git', 'node_modules']
-
 /**
  * Takes patterns for names of files and folders; gives a function that takes a path relative to the share's root and
  * tells whether it, or a folder it lies in, is ignored.

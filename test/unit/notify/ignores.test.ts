@@ -1,17 +1,18 @@
 import { expect, test } from 'vitest'
-import { DEFAULT_IGNORES, ignores } from '../../../src/notify/ignores.ts'
+import { defaults } from '../../../src/config/defaults.ts'
+import { ignores } from '../../../src/notify/ignores.ts'
 
 test.each<[string[], string, boolean]>([
-  [[...DEFAULT_IGNORES], '.git', true],
-  [[...DEFAULT_IGNORES], '.git/refs/heads/main', true],
-  [[...DEFAULT_IGNORES], 'packages/a/node_modules', true],
-  [[...DEFAULT_IGNORES], 'packages/a/node_modules/b/c.js', true],
-  [[...DEFAULT_IGNORES], '.gitignore', false],
-  [[...DEFAULT_IGNORES], 'a.git', false],
-  [[...DEFAULT_IGNORES], 'my_node_modules/a', false],
-  [[...DEFAULT_IGNORES], 'src/Node_Modules', false],
-  [[...DEFAULT_IGNORES], 'xgit/a', false],
-  [[...DEFAULT_IGNORES], '', false],
+  [[...defaults.mountInotifyIgnore], '.git', true],
+  [[...defaults.mountInotifyIgnore], '.git/refs/heads/main', true],
+  [[...defaults.mountInotifyIgnore], 'packages/a/node_modules', true],
+  [[...defaults.mountInotifyIgnore], 'packages/a/node_modules/b/c.js', true],
+  [[...defaults.mountInotifyIgnore], '.gitignore', false],
+  [[...defaults.mountInotifyIgnore], 'a.git', false],
+  [[...defaults.mountInotifyIgnore], 'my_node_modules/a', false],
+  [[...defaults.mountInotifyIgnore], 'src/Node_Modules', false],
+  [[...defaults.mountInotifyIgnore], 'xgit/a', false],
+  [[...defaults.mountInotifyIgnore], '', false],
   [['*.log'], 'a/b.log', true],
   [['*.log'], 'a/.log', true],
   [['*.log'], 'a.log/b', true],
