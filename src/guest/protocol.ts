@@ -18,7 +18,7 @@ export type GuestMessage =
   | { type: 'unmounted'; index: number; problem: string }
 
 /**
- * What the host asks. `sync`: tell everything again; `resume`: a mount's relay is to speak to the host anew; `watched`:
+ * What the host asks. `sync`: tell everything again; `resume`: a mount's sshfs is to speak to the host anew; `watched`:
  * look which mounts are watched, and tell; `replay`: do these steps on a mount, `act:hex path[:hex path]` joined by `;`.
  */
 export type HostMessage =

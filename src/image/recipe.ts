@@ -37,7 +37,7 @@ const basePackages = [
   'procps',
   'sudo',
   'ca-certificates',
-  // compile guest/…/mount-relay.c and are taken away again (guest/customize.sh)
+  // compile guest/…/sshfs-link and are taken away again (guest/customize.sh)
   'tcc',
   'libc6-dev',
 ]

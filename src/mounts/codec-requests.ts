@@ -17,11 +17,13 @@ export type Request =
 
 type PathKind = 'lstat' | 'stat' | 'opendir' | 'remove' | 'rmdir' | 'realpath' | 'readlink' | 'statvfs'
 
-/** What the relay in the guest says in SSH_FXP_INIT. */
+/** What our part of sshfs in the guest says in SSH_FXP_INIT. */
 export interface Resume {
   nonce: Buffer
   /** The client is the one of before: its handles count. */
   goesOn: boolean
+  /** It takes replies ahead (`Hints`). */
+  takesHints: boolean
   /** So many requests that follow may have been done already. */
   resends: number
 }
@@ -54,7 +56,9 @@ export function decodeRequest(packet: Buffer): Incoming {
 function readResume(reader: ByteReader): Resume | undefined {
   if (reader.text() !== RESUME) return undefined
   const data = new ByteReader(reader.blob())
-  return { nonce: data.raw(NONCE_BYTES), goesOn: data.u32() === 1, resends: data.u32() }
+  const nonce = data.raw(NONCE_BYTES)
+  const flags = data.u32()
+  return { nonce, goesOn: (flags & 1) !== 0, takesHints: (flags & 2) !== 0, resends: data.u32() }
 }
 
 // The order of properties is the order of the fields on the wire: object literals are evaluated left to right.

@@ -64,11 +64,18 @@ export const EXTENSIONS = [
 ] as const
 
 /**
- * Our own extension of SSH_FXP_INIT and SSH_FXP_VERSION, between the server and guest/mount-relay.c. In INIT its data is
- * a nonce of 16 bytes, 1 when the client goes on where it was and 0 when it is new, and the count of requests that it
- * sends again (both 32 bits); in VERSION, the same nonce, and it comes first.
+ * Our own extension of SSH_FXP_INIT and SSH_FXP_VERSION, between the server and guest/…/sshfs-link. In INIT its data is
+ * a nonce of 16 bytes, flags (1: the client goes on where it was, else it is new; 2: it takes hints), and the count of
+ * requests that it sends again (both 32 bits); in VERSION, the same nonce, and it comes first.
  */
 export const RESUME = 'resume@tcolima'
+
+/**
+ * A packet type of our own, from the server to a client that takes hints: type, the id of the request it comes with, then
+ * for each hint three strings: the path it is about, a request without its id, and the reply to it without an id. Of an
+ * LSTAT the request is its type alone. Without any hint: forget all of them. See guest/…/sshfs-link/hints.c.
+ */
+export const HINTS = 240
 
 /** Bytes of RESUME's nonce. */
 export const NONCE_BYTES = 16

@@ -57,6 +57,7 @@ export class Replays {
   /** Names that the client gave to files it has open when they were removed or replaced: handles of those files. */
   readonly #aside = new Map<string, string>()
   readonly #file: string | undefined
+  #begin: () => void = () => {}
 
   /** Takes the file to keep expected paths in; without one nothing outlives the process. */
   constructor(file?: string) {
@@ -71,6 +72,16 @@ export class Replays {
     return this.#leftover.size > 0
   }
 
+  /** Whether the client is to believe anything that the host's files do not say. */
+  get expecting(): boolean {
+    return this.#beliefs.size > 0 || this.#leftover.size > 0 || this.#aside.size > 0
+  }
+
+  /** Takes what to call when steps begin to be expected: what the client was told ahead counts no more. */
+  listen(begin: () => void): void {
+    this.#begin = begin
+  }
+
   /** Expects the requests of these steps from now on. No path may occur twice in them. */
   expect(steps: readonly ReplayStep[]): void {
     if (this.#file !== undefined) {
@@ -78,6 +89,7 @@ export class Replays {
       if (kept.length > 0) writeSteps(this.#file, kept)
     }
     for (const step of steps) for (const [path, belief] of beliefsOf(step)) this.#beliefs.set(path, belief)
+    this.#begin()
   }
 
   /** Expects nothing more: all requests of the last steps, and of any agent before, have come. */
@@ -113,7 +125,7 @@ export class Replays {
       default:
         break
     }
-    if (this.#beliefs.size === 0 && this.#leftover.size === 0 && this.#aside.size === 0) return undefined
+    if (!this.expecting) return undefined
     switch (request.kind) {
       case 'lstat':
       case 'stat':

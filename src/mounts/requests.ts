@@ -90,7 +90,10 @@ async function perform(share: Share, request: Request): Promise<Buffer> {
   if (standingOf(request).changes && !share.writable) throw denied('read-only share')
   const reply = await operate(share, request)
   if (share.observer) tell(share.observer, request)
-  return reply
+  // A replay makes the client believe things that the host's files do not say.
+  if (!share.hints || share.replays?.expecting) return reply
+  const ahead = await share.hints.with(share, request, reply)
+  return ahead ? Buffer.concat([ahead, reply]) : reply
 }
 
 async function operate(share: Share, request: Request): Promise<Buffer> {

@@ -3,6 +3,7 @@ import { messageOf } from '../host/errors.ts'
 import { versionReply } from './codec-replies.ts'
 import { decodeRequest, type Request, type Resume } from './codec-requests.ts'
 import { HandleTable } from './handles.ts'
+import { forgetHints, Hints } from './hints.ts'
 import { Journal } from './journal.ts'
 import { FifoLock, ReplyOrder } from './order.ts'
 import { Owners } from './owners.ts'
@@ -125,10 +126,14 @@ class Session {
       platform: process.platform,
       replays: options.replays,
       observer: options.observer,
+      hints: undefined,
       counters: { bytesRead: 0, bytesWritten: 0 },
     }
     this.sender = new Sender(stream, () => this.pump())
     this.replies = this.newReplies()
+    options.replays?.listen(() => {
+      if (this.initialised && !this.finished && this.share.hints) this.sender.send(forgetHints())
+    })
     if (options.journal !== undefined) this.packets.hunt(journal.state.relay)
     this.listen()
   }
@@ -222,6 +227,7 @@ class Session {
     // Once: a client must not be able to fill the host's log.
     if (this.initialised && !goesOn && this.generation === 1) this.log('a new client on the same stream')
     this.initialised = true
+    this.share.hints = resume?.takesHints ? new Hints() : undefined
     this.resends = goesOn ? resume.resends : 0
     this.dropReplies()
     if (!goesOn) this.share.observer?.begins()

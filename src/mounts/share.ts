@@ -1,4 +1,5 @@
 import type { HandleTable } from './handles.ts'
+import type { Hints } from './hints.ts'
 import type { Replays } from './replay.ts'
 import type { Journal } from './journal.ts'
 import type { Owners } from './owners.ts'
@@ -32,5 +33,7 @@ export interface Share {
   /** What the guest is to see of the host's changes; undefined where nothing is replayed. */
   replays: Replays | undefined
   observer: ShareObserver | undefined
+  /** Where the client takes replies ahead. */
+  hints: Hints | undefined
   counters: { bytesRead: number; bytesWritten: number }
 }

@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 import { sshfsOptions } from '../../../src/mounts/options.ts'
 import { output } from './sshfs.ts'
 
-const source = path.resolve(import.meta.dirname, '../../../guest/rootfs/usr/lib/tcolima/mount-relay.c')
+const source = path.resolve(import.meta.dirname, '../../../guest/rootfs/usr/lib/tcolima/sshfs-link')
 
 /** A folder of the host, mounted by a real sshfs behind the guest's relay; its server can be killed. */
 export interface Relayed {
@@ -77,13 +77,17 @@ export interface RelayedSshfs {
 
 /** Mounts what is served on a Unix socket; the relay is compiled in the folder `top`. */
 export async function relaySshfs(top: string, socket: string, mount: string): Promise<RelayedSshfs> {
-  const program = path.join(top, 'relay')
-  await output('cc', ['-Wall', '-Wextra', '-Werror', '-o', program, source])
+  const library = path.join(top, 'sshfs-link.so')
+  const files = (await fs.readdir(source)).filter((name) => name.endsWith('.c'))
+  const sources = files.map((name) => path.join(source, name))
+  await output('cc', ['-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-o', library, ...sources])
   const options = sshfsOptions({ writable: true })
   const help = await output('sshfs', ['--help'])
   if (help.includes('no_contain_symlinks')) options.push('no_contain_symlinks')
-  const args = [socket, 'sshfs', '-f', ':/', mount, '-o', options.join(',')]
-  const relay = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const relay = spawn('sshfs', ['-f', ':/', mount, '-o', options.join(',')], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, LD_PRELOAD: library, TCOLIMA_PORT: socket },
+  })
   let said = ''
   for (const stream of [relay.stdout, relay.stderr])
     stream.on('data', (chunk: Buffer) => {

@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import { ByteReader } from '../../../src/mounts/codec-reader.ts'
 import { type FileAttrs, readAttrs, writeAttrs } from '../../../src/mounts/codec-attrs.ts'
 import { ByteWriter } from '../../../src/mounts/codec-writer.ts'
-import { Fxp } from '../../../src/mounts/protocol.ts'
+import { Fxp, HINTS } from '../../../src/mounts/protocol.ts'
 
 /** Two streams, each giving what is written to the other; bytes are copied, as a socket would. */
 export function duplexPair(): [Duplex, Duplex] {
@@ -70,6 +70,8 @@ export class Client {
   /** Ids in the order of their replies. */
   readonly arrived: number[] = []
   version: Buffer | undefined
+  /** What was told ahead so far, in order; undefined where all was to be forgotten. */
+  readonly hints: (Hint | undefined)[] = []
   ended: Promise<void>
   private readonly waiting = new Map<number, (reply: Reply) => void>()
   private onVersion: (() => void) | undefined
@@ -162,11 +164,39 @@ export class Client {
       this.onVersion?.()
       return
     }
+    if (body[0] === HINTS) {
+      this.hints.push(...decodeHints(body))
+      return
+    }
     const reply = decodeReply(body)
     this.arrived.push(reply.id)
     this.waiting.get(reply.id)?.(reply)
     this.waiting.delete(reply.id)
   }
+}
+
+/** A reply told ahead: to a request of `type`, whose other fields are in `rest`. */
+export interface Hint {
+  /** Of the request that it came with. */
+  id: number
+  path: string
+  type: number
+  rest: Buffer
+  reply: Reply
+}
+
+function decodeHints(body: Buffer): (Hint | undefined)[] {
+  const reader = new ByteReader(body.subarray(1))
+  const id = reader.u32()
+  if (body.length === 5) return [undefined]
+  const hints: Hint[] = []
+  for (let at = 5; at < body.length; ) {
+    const [path, request, told] = [reader.text(), reader.blob(), reader.blob()]
+    at += 12 + path.length + request.length + told.length
+    const reply = decodeReply(Buffer.concat([told.subarray(0, 1), Buffer.alloc(4), told.subarray(1)]))
+    hints.push({ id, path, type: request[0] ?? 0, rest: request.subarray(1), reply })
+  }
+  return hints
 }
 
 /** Takes a reply without its length field. */

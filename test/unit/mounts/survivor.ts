@@ -17,10 +17,10 @@ export interface Sent {
 }
 
 /** SSH_FXP_INIT as the relay sends it. */
-export function relayInit(nonce: Buffer, goesOn: boolean, resends: number): Buffer {
+export function relayInit(nonce: Buffer, goesOn: boolean, resends: number, takesHints = false): Buffer {
   const data = Buffer.alloc(24)
   nonce.copy(data)
-  data.writeUInt32BE(goesOn ? 1 : 0, 16)
+  data.writeUInt32BE((goesOn ? 1 : 0) + (takesHints ? 2 : 0), 16)
   data.writeUInt32BE(resends, 20)
   return new ByteWriter(Fxp.INIT).u32(3).text(RESUME).text(data).finish()
 }

@@ -1,0 +1,174 @@
+import { attrsOf, type FileAttrs, writeAttrs } from './codec-attrs.ts'
+import { ByteReader } from './codec-reader.ts'
+import type { Request } from './codec-requests.ts'
+import { ByteWriter } from './codec-writer.ts'
+import { readFd } from './fd.ts'
+import { opensForChange } from './ops-files.ts'
+import { Fxf, Fxp, HINTS } from './protocol.ts'
+import type { Share } from './share.ts'
+import { bytesOf, cleanPath, folderOf, join, lstatIfThere } from './share-path.ts'
+import { Walks } from './walks.ts'
+
+/** Files up to this size, in bytes, are given with their OPEN. */
+const SMALL_FILE = 32 * 1024
+/** What the guest's kernel reads in, in bytes. */
+const PAGE = 4096
+
+/** A reply that may be asked for: see `HINTS`. */
+interface Hint {
+  path: string
+  request: Buffer
+  reply: Buffer
+}
+
+/** Makes the hints for one client: what it will probably ask next. */
+export class Hints {
+  readonly #walks = new Walks()
+
+  /**
+   * Takes a request that was done and its reply; gives a packet to send before the reply, or undefined. To be called under
+   * the lock that the request was done under. Never rejects: without a hint the client asks.
+   */
+  async with(share: Share, request: Request, reply: Buffer): Promise<Buffer | undefined> {
+    try {
+      const hints = await this.#hints(share, request, reply)
+      return hints.length > 0 ? hintsPacket(request.id, hints) : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  async #hints(share: Share, request: Request, reply: Buffer): Promise<Hint[]> {
+    const type = reply[4]
+    switch (request.kind) {
+      case 'lstat':
+        return type === Fxp.ATTRS ? await this.#siblings(share, request.path) : []
+      case 'open':
+        return type === Fxp.HANDLE ? await opened(share, request, handleIn(reply)) : []
+      case 'remove':
+      case 'rmdir':
+      case 'symlink':
+        return await attributes(share, [parentOf(request.path)])
+      case 'mkdir':
+        return await attributes(share, [parentOf(request.path), cleanPath(request.path)])
+      case 'setstat':
+        return await attributes(share, [cleanPath(request.path)])
+      case 'rename':
+      case 'posix-rename':
+        return await attributes(share, [...new Set([parentOf(request.from), parentOf(request.to)])])
+      default:
+        return []
+    }
+  }
+
+  /** The attributes of files that a client which walks through a folder comes to next. */
+  async #siblings(share: Share, path: string): Promise<Hint[]> {
+    const clean = cleanPath(path)
+    if (clean === '/') return []
+    const folder = parentOf(clean)
+    const place = folderOf(await share.paths.place(clean))
+    const names = await this.#walks.next(folder, clean.slice(clean.lastIndexOf('/') + 1), place)
+    return await attributes(
+      share,
+      names.map((name) => join(folder, name)),
+      place,
+    )
+  }
+}
+
+/** A packet that makes the client forget all hints. */
+export function forgetHints(): Buffer {
+  return new ByteWriter(HINTS).u32(0).finish()
+}
+
+function hintsPacket(id: number, hints: Hint[]): Buffer {
+  const size = hints.reduce(
+    (sum, hint) => sum + 12 + hint.path.length + hint.request.length + hint.reply.length,
+    9,
+  )
+  const writer = new ByteWriter(HINTS, size).u32(id)
+  for (const { path, request, reply } of hints) writer.text(path).text(request).text(reply)
+  return writer.finish()
+}
+
+/** LSTATs of paths, as the client writes them; all in the folder `place` of the host where that is given. */
+async function attributes(share: Share, paths: string[], place?: string): Promise<Hint[]> {
+  const looks = paths.map(async (path): Promise<Hint | undefined> => {
+    const at = place === undefined ? await share.paths.place(path) : join(place, nameOf(path))
+    const there = await lstatIfThere(share.paths.files, bytesOf(at))
+    const isFolder = there?.isDirectory() ?? false
+    // By another name of the file it could change without the client's noticing.
+    if (!there || (!isFolder && there.nlink > 1)) return undefined
+    if (isFolder) share.observer?.knows(at)
+    return lstatHint(path, attrsOf(share.owners.asSeen(there)))
+  })
+  return (await Promise.all(looks)).filter((hint) => hint !== undefined)
+}
+
+/** What comes after an OPEN: the attributes, by path and by handle, and the data of a small file that is to be read. */
+async function opened(
+  share: Share,
+  { path, pflags }: { path: string; pflags: number },
+  handle: string,
+): Promise<Hint[]> {
+  return await share.handles.withFile(handle, async ({ fd }) => {
+    const stats = await share.paths.files.fstat(fd)
+    const { size, nlink } = stats
+    const attrs = attrsOf(share.owners.asSeen(stats))
+    const clean = cleanPath(path)
+    const hints = [lstatHint(clean, attrs)]
+    if (opensForChange(pflags)) {
+      if (nlink === 1)
+        hints.push({ path: clean, request: ofHandle(Fxp.FSTAT, handle), reply: attrsBody(attrs) })
+      if (pflags & Fxf.CREAT) hints.push(...(await attributes(share, [parentOf(clean)])))
+    } else if (size > 0 && size <= SMALL_FILE && nlink === 1) {
+      // After the attributes: the client's kernel takes newer ones for newer data, and would keep older data for good.
+      const data = Buffer.allocUnsafe(size)
+      const count = await readFd(fd, data, 0, size, 0)
+      hints.push({ path: clean, request: readBody(handle, size), reply: dataBody(data.subarray(0, count)) })
+    }
+    return hints
+  })
+}
+
+function lstatHint(path: string, attrs: FileAttrs): Hint {
+  return { path, request: Buffer.from([Fxp.LSTAT]), reply: attrsBody(attrs) }
+}
+
+/** A packet's type and body, without the id between them. */
+function body(type: number, fill: (writer: ByteWriter) => void): Buffer {
+  const writer = new ByteWriter(type)
+  fill(writer)
+  return writer.finish().subarray(4)
+}
+
+function attrsBody(attrs: FileAttrs): Buffer {
+  return body(Fxp.ATTRS, (writer) => writeAttrs(writer, attrs))
+}
+
+function ofHandle(type: number, handle: string): Buffer {
+  return body(type, (writer) => writer.text(handle))
+}
+
+/** The kernel reads whole pages. */
+function readBody(handle: string, size: number): Buffer {
+  const length = Math.ceil(size / PAGE) * PAGE
+  return body(Fxp.READ, (writer) => writer.text(handle).u64(0).u32(length))
+}
+
+function dataBody(data: Buffer): Buffer {
+  return body(Fxp.DATA, (writer) => writer.text(data))
+}
+
+function handleIn(reply: Buffer): string {
+  const reader = new ByteReader(reply.subarray(9))
+  return reader.text()
+}
+
+function parentOf(path: string): string {
+  return folderOf(cleanPath(path))
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
