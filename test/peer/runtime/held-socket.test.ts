@@ -84,8 +84,7 @@ describe("node's client and server", () => {
       sockets.add(asked.socket)
       void bodyOf(asked).then((body) => {
         if (asked.url === '/none') answer.writeHead(204).end()
-        else if (asked.url === '/chunks')
-          answer.write('a', () => answer.end('b'.repeat(70_000)))
+        else if (asked.url === '/chunks') answer.write('a', () => answer.end('b'.repeat(70_000)))
         else if (asked.url?.includes('/containers/')) answer.writeHead(204).end()
         else answer.end(sum(body))
       })
