@@ -97,6 +97,39 @@ test('a look says whether anything changed', () => {
   expect(perl(script)).toMatch(/0.* then 1$/)
 })
 
+test('UDP ports of clients are told when they have been there for a second', () => {
+  const turns = [
+    [
+      '0',
+      'udp 00000000 8000',
+      'udp 00000000 0035',
+      'tcp 00000000 8000',
+      'udp6 00000000000000000000000000000000 7FFF',
+    ],
+    ['50', 'udp 00000000 8000', 'udp 00000000 8001'],
+    ['99', 'udp 00000000 8000', 'udp 00000000 8001'],
+    ['100', 'udp 00000000 8000', 'udp 00000000 8001'],
+    // The first has been told and stays; the second was away, and is new again.
+    ['120', 'udp 00000000 8000'],
+    ['150', 'udp 00000000 8000', 'udp 00000000 8001'],
+    ['249', 'udp 00000000 8000', 'udp 00000000 8001'],
+    ['250', 'udp 00000000 8000', 'udp 00000000 8001'],
+  ]
+  const script = `my (%new, %told); for (split /;/, '${turns.join(';')}') {
+    my ($now, @all) = split /,/; my @s = settled(\\%new, \\%told, 1000 + $now, 32768, 60999, @all);
+    %told = map { $_ => 1 } @s; print "$now ", join(',', @s), ' new ', join(',', sort keys %new), "\\n" }`
+  expect(perl(script).split('\n').slice(0, -1)).toEqual([
+    '0 udp 00000000 0035,tcp 00000000 8000,udp6 00000000000000000000000000000000 7FFF new udp 00000000 8000',
+    '50  new udp 00000000 8000,udp 00000000 8001',
+    '99  new udp 00000000 8000,udp 00000000 8001',
+    '100 udp 00000000 8000 new udp 00000000 8001',
+    '120 udp 00000000 8000 new ',
+    '150 udp 00000000 8000 new udp 00000000 8001',
+    '249 udp 00000000 8000 new udp 00000000 8001',
+    '250 udp 00000000 8000,udp 00000000 8001 new ',
+  ])
+})
+
 describe('what listens in the network of a process', () => {
   const listens = (pid: number, ...ports: number[]) =>
     perl(
