@@ -1,7 +1,7 @@
 import { messageOf } from '../host/errors.ts'
 import type { Forwarder } from './forwarder.ts'
 import { type Listener, parseListener } from './listeners.ts'
-import { type PlannedForward, planForwards } from './plan.ts'
+import { forwardKey, type PlannedForward, planForwards } from './plan.ts'
 
 /** A forward as users see it. */
 export interface ForwardStatus extends PlannedForward {
@@ -16,6 +16,11 @@ export interface ForwardsOptions {
   /** Guest ports that never appear on the host. */
   internal: ReadonlySet<number>
   log: (line: string) => void
+  /**
+   * Forwards that are there already, of an earlier agent. Nothing is done until the guest has told its whole list: those
+   * that are still wanted stay as they are, with their connections, the others are closed.
+   */
+  adopted?: { planned: PlannedForward; close: () => Promise<void> }[]
 }
 
 interface Entry {
@@ -36,20 +41,32 @@ export class Forwards {
   #queued = false
   #retry: NodeJS.Timeout | undefined
   #closed = false
+  #whole: boolean
 
   constructor(options: ForwardsOptions) {
     this.#options = options
+    const { adopted = [] } = options
+    for (const entry of adopted) this.#entries.set(forwardKey(entry.planned), entry)
+    this.#whole = adopted.length === 0
   }
 
   /** Takes what the guest told: listeners that came and went (see `parseListener`); `whole`: these are all there are. */
   update(add: string[], remove: string[], whole: boolean): void {
-    if (whole) this.#listeners.clear()
+    if (whole) {
+      this.#listeners.clear()
+      this.#whole = true
+    }
     for (const text of remove) this.#listeners.delete(text)
     for (const text of add) {
       const listener = parseListener(text)
       if (listener) this.#listeners.set(text, listener)
     }
     this.#apply()
+  }
+
+  /** Resolves when all that was told so far has been applied: what could be opened is open, what had to go is closed. */
+  async settled(): Promise<void> {
+    await this.#work
   }
 
   /** All forwards, by host port. */
@@ -73,7 +90,7 @@ export class Forwards {
   }
 
   #apply(): void {
-    if (this.#queued || this.#closed) return
+    if (this.#queued || this.#closed || !this.#whole) return
     this.#queued = true
     this.#work = this.#work.then(async () => {
       this.#queued = false
@@ -86,7 +103,7 @@ export class Forwards {
     const plan = planForwards(this.#listeners.values(), this.#options.internal)
     for (const [key, entry] of this.#entries) {
       const wanted = plan.get(key)
-      if (!wanted || wanted.via !== entry.planned.via || wanted.guestAddress !== entry.planned.guestAddress) {
+      if (!wanted || leadsElsewhere(wanted, entry.planned)) {
         await this.#drop(key, entry)
       }
     }
@@ -121,4 +138,8 @@ export class Forwards {
       this.#options.log(`port ${key}: ${messageOf(error)}`)
     }
   }
+}
+
+function leadsElsewhere(a: PlannedForward, b: PlannedForward): boolean {
+  return a.via !== b.via || a.guestAddress !== b.guestAddress || a.guestPort !== b.guestPort
 }

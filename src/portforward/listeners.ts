@@ -1,5 +1,6 @@
-/** A TCP listener in the guest. */
+/** A listener in the guest, or what a NAT rule of it publishes. */
 export interface Listener {
+  proto: 'tcp' | 'udp'
   family: 'ipv4' | 'ipv6'
   /** `127.0.0.1`, `::` … */
   address: string
@@ -7,19 +8,22 @@ export interface Listener {
 }
 
 /**
- * Reads a listener as the guest tells it: `tcp 0100007F 1F90`, the address and port as /proc/net/tcp and tcp6 write them
- * (proc(5): hexadecimal, each group of four bytes in the order of a little-endian machine). Gives undefined for
- * anything else. Pure.
+ * Reads a listener as the guest tells it: `tcp 0100007F 1F90`, the address and port as /proc/net/tcp, tcp6, udp and udp6
+ * write them (proc(5): hexadecimal, each group of four bytes in the order of a little-endian machine); with ` nat` behind
+ * it a port that a NAT rule publishes. Gives undefined for anything else. Pure.
  */
 export function parseListener(text: string): Listener | undefined {
-  const [, family, address = '', port = ''] = /^(tcp6?) ([0-9A-F]+) ([0-9A-F]{4})$/.exec(text) ?? []
+  const told = /^(tcp|udp)(6?) ([0-9A-F]+) ([0-9A-F]{4})(?: nat)?$/.exec(text)
+  if (!told) return undefined
+  const [, name, six, address = '', port = ''] = told
+  const proto = name === 'udp' ? 'udp' : 'tcp'
   const number = Number.parseInt(port, 16)
-  if (!(number > 0)) return undefined
-  if (family === 'tcp' && address.length === 8) {
-    return { family: 'ipv4', address: bytesOf(address).join('.'), port: number }
+  if (number === 0) return undefined
+  if (six === '' && address.length === 8) {
+    return { proto, family: 'ipv4', address: bytesOf(address).join('.'), port: number }
   }
-  if (family === 'tcp6' && address.length === 32) {
-    return { family: 'ipv6', address: ipv6Text(bytesOf(address)), port: number }
+  if (six === '6' && address.length === 32) {
+    return { proto, family: 'ipv6', address: ipv6Text(bytesOf(address)), port: number }
   }
   return undefined
 }

@@ -27,8 +27,8 @@ export function planForwards(
 ): Map<string, PlannedForward> {
   const wildcard = new Map<number, PlannedForward>()
   const loopback = new Map<number, PlannedForward>()
-  for (const { address, port } of listeners) {
-    if (internal.has(port)) continue
+  for (const { proto, address, port } of listeners) {
+    if (proto !== 'tcp' || internal.has(port)) continue
     if (address === '0.0.0.0' || address === '::' || address === '::ffff:0.0.0.0') {
       wildcard.set(port, {
         hostAddress: '0.0.0.0',

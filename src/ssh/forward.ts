@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { joinStreams } from './join.ts'
+import { type Between, joinStreams } from './join.ts'
 
 /** A listener on the host whose connections end in the guest. */
 export interface Forward {
@@ -10,10 +10,15 @@ export interface Forward {
 
 /**
  * Listens on a Unix socket of the host (mode 0600) and joins each connection with a stream that `open` gives. The path
- * must be free and short enough. Throws the system's error when it cannot listen.
+ * must be free and short enough. `between` gives what a connection passes through. Throws the system's error when it
+ * cannot listen.
  */
-export async function forwardUnix(path: string, open: () => Promise<Duplex>): Promise<Forward> {
-  const forward = listen(open)
+export async function forwardUnix(
+  path: string,
+  open: () => Promise<Duplex>,
+  between?: () => Between,
+): Promise<Forward> {
+  const forward = listen(open, between)
   await new Promise<void>((resolve, reject) => {
     forward.server.once('error', reject)
     forward.server.listen(path, resolve)
@@ -32,14 +37,14 @@ export async function forwardTcp(host: string, port: number, open: () => Promise
   return forward
 }
 
-function listen(open: () => Promise<Duplex>): Forward & { server: Server } {
+function listen(open: () => Promise<Duplex>, between?: () => Between): Forward & { server: Server } {
   const sockets = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())
     open().then(
-      (remote) => joinStreams(socket, remote),
+      (remote) => joinStreams(socket, remote, between?.()),
       () => socket.destroy(),
     )
   })

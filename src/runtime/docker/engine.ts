@@ -1,5 +1,13 @@
-import type { Engine } from '../engine.ts'
+import type { ContainerApi, Engine } from '../engine.ts'
 import { daemonJson } from './daemon-json.ts'
+import { portChange } from './port-requests.ts'
+import { publishedPorts } from './published.ts'
+
+const api: ContainerApi = {
+  portChange,
+  inspectPath: (container) => `/containers/${container}/json`,
+  published: publishedPorts,
+}
 
 /** Docker from Debian's packages. */
 export const docker: Engine = {
@@ -7,6 +15,6 @@ export const docker: Engine = {
   packages: ['docker.io'],
   readySubject: 'docker',
   units: ['docker', 'containerd'],
-  sockets: [{ name: 'docker.sock', guestPath: '/run/docker.sock' }],
+  sockets: [{ name: 'docker.sock', guestPath: '/run/docker.sock', api }],
   seedFiles: (settings) => ({ 'daemon.json': daemonJson(settings.docker) }),
 }

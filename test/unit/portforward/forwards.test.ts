@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Forwarder } from '../../../src/portforward/forwarder.ts'
-import { Forwards } from '../../../src/portforward/forwards.ts'
+import { Forwards, type ForwardsOptions } from '../../../src/portforward/forwards.ts'
 import type { PlannedForward } from '../../../src/portforward/plan.ts'
 
 const wildcard80 = 'tcp 00000000 0050'
@@ -9,7 +9,7 @@ const wildcard81 = 'tcp 00000000 0051'
 const sixLoopback80 = 'tcp6 00000000000000000000000001000000 0050'
 
 /** Forwarders that write down what they do; ports in `taken` cannot be had. */
-function fixture() {
+function fixture(more: Partial<ForwardsOptions> = {}) {
   const events: string[] = []
   const lines: string[] = []
   const taken = new Set<number>()
@@ -32,6 +32,7 @@ function fixture() {
     forwarders: { hostfwd: forwarder('hostfwd'), ssh: forwarder('ssh') },
     internal: new Set([22]),
     log: (line) => lines.push(line),
+    ...more,
   })
   /** What happened since the last look. */
   const settled = async () => {
@@ -102,6 +103,68 @@ describe('follows the guest', () => {
     expect(await settled()).toEqual(['- hostfwd 0.0.0.0:80', '+ ssh 127.0.0.1:80 ::1'])
     forwards.update([loopback80], [], false)
     expect(await settled()).toEqual(['- ssh 127.0.0.1:80 ::1', '+ ssh 127.0.0.1:80 127.0.0.1'])
+  })
+})
+
+describe('forwards of an earlier agent', () => {
+  /** One of QEMU's rules, which says when it is removed. */
+  const rule = (hostPort: number, closed: string[], guestPort = hostPort) => ({
+    planned: { hostAddress: '0.0.0.0', hostPort, via: 'hostfwd' as const, guestAddress: '', guestPort },
+    close: async () => {
+      await Promise.resolve()
+      closed.push(`- ${hostPort}`)
+    },
+  })
+
+  test('stay as they are when they are still wanted, else go, but not before the list is whole', async () => {
+    const closed: string[] = []
+    const { forwards, settled } = fixture({ adopted: [rule(80, closed), rule(82, closed)] })
+    expect(forwards.list().map(({ hostPort, state }) => [hostPort, state])).toEqual([
+      [80, 'active'],
+      [82, 'active'],
+    ])
+    forwards.update([wildcard81], [], false)
+    expect([await settled(), closed]).toEqual([[], []])
+    forwards.update([wildcard80, wildcard81], [], true)
+    expect([await settled(), closed]).toEqual([['+ hostfwd 0.0.0.0:81'], ['- 82']])
+    forwards.update([], [wildcard80], false)
+    expect([await settled(), closed]).toEqual([[], ['- 82', '- 80']])
+  })
+
+  test('one that leads to another port of the guest is made anew', async () => {
+    const closed: string[] = []
+    const { forwards, settled } = fixture({ adopted: [rule(80, closed, 8080)] })
+    forwards.update([wildcard80], [], true)
+    expect([await settled(), closed]).toEqual([['+ hostfwd 0.0.0.0:80'], ['- 80']])
+  })
+
+  test('are closed with the rest', async () => {
+    const closed: string[] = []
+    const { forwards } = fixture({ adopted: [rule(80, closed)] })
+    await forwards.close()
+    expect(closed).toEqual(['- 80'])
+  })
+})
+
+describe('settled', () => {
+  test('resolves when all that was told is applied', async () => {
+    const { forwards } = fixture()
+    forwards.update([wildcard80], [], true)
+    await forwards.settled()
+    expect(forwards.list()).toMatchObject([{ hostPort: 80, state: 'active' }])
+    forwards.update([], [wildcard80], false)
+    forwards.update([wildcard81], [], false)
+    await forwards.settled()
+    expect(forwards.list()).toMatchObject([{ hostPort: 81, state: 'active' }])
+  })
+
+  test('does not wait for a port that is taken', async () => {
+    const { forwards, taken } = fixture()
+    taken.add(80)
+    forwards.update([wildcard80], [], true)
+    await forwards.settled()
+    expect(forwards.list()).toMatchObject([{ hostPort: 80, state: 'failed' }])
+    await forwards.close()
   })
 })
 

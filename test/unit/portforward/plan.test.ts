@@ -4,7 +4,7 @@ import type { Listener } from '../../../src/portforward/listeners.ts'
 import { forwardKey, planForwards } from '../../../src/portforward/plan.ts'
 
 function listener(address: string, port: number): Listener {
-  return { family: address.includes(':') ? 'ipv6' : 'ipv4', address, port }
+  return { proto: 'tcp', family: address.includes(':') ? 'ipv6' : 'ipv4', address, port }
 }
 
 /** The plan for addresses at port 8080, in short: `host address via guest address`. */
