@@ -60,7 +60,8 @@ export async function bareBoot(
     mounts: { type: 'sshfs', sockets: [] },
     paths: {
       qmp: inside('qmp.sock'),
-      guestLink: inside('guest.sock'),
+      names: path.join(folder, 'names.sock'),
+    guestLink: inside('guest.sock'),
       serialLog: inside('serial.log'),
       pidFile: inside('qemu.pid'),
     },

@@ -28,6 +28,7 @@ function spec(over: Partial<MachineSpec> = {}, folder = '/i'): MachineSpec {
     paths: {
       qmp: `${folder}/qmp.sock`,
       guestLink: `${folder}/guest.sock`,
+      names: `${folder}/names.sock`,
       serialLog: `${folder}/serial.log`,
       pidFile: `${folder}/qemu.pid`,
     },
