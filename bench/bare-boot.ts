@@ -60,8 +60,8 @@ export async function bareBoot(
     mounts: { type: 'sshfs', sockets: [] },
     paths: {
       qmp: inside('qmp.sock'),
-      names: path.join(folder, 'names.sock'),
-    guestLink: inside('guest.sock'),
+      names: inside('names.sock'),
+      guestLink: inside('guest.sock'),
       serialLog: inside('serial.log'),
       pidFile: inside('qemu.pid'),
     },
