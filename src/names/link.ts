@@ -8,7 +8,7 @@ export type Answerer = (query: Buffer, transport: 'udp' | 'tcp') => Promise<Buff
 const longestLine = 20_000
 
 /**
- * The host's end of the virtio-serial port `tcolima.names`: answers the guest's queries (see guest/…/names for its lines)
+ * The host's end of the virtio-serial port `tcolima.names`: answers the guest's queries (see guest/…/resolve for its lines)
  * and tells it the host's search domains. Ends with QEMU.
  */
 export class NamesLink {
