@@ -74,7 +74,7 @@ function printedLabel(label: Buffer): string {
       const char = String.fromCodePoint(value).toLowerCase()
       return /^[!-~]$/.test(char) && char !== '.' && char !== '\\'
         ? char
-        : String.raw`\${String(value).padStart(3, '0')}`
+        : `\\${String(value).padStart(3, '0')}`
     })
     .join('')
 }
