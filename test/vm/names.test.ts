@@ -8,7 +8,7 @@ import { parseHosts } from '../../src/names/hosts-file.ts'
 import { fromGuest } from '../../src/names/own-names.ts'
 import { readResolvConf } from '../../src/names/resolv-conf.ts'
 import { bigTexts, fakeServer, type FakeServer } from '../peer/names/fake-server.ts'
-import { docker, endProcesses, processesOf, tcolima } from './harness.ts'
+import { docker, endProcesses, eventually, processesOf, tcolima } from './harness.ts'
 
 const shared = inject('shared')
 const profile = 'names'
@@ -196,7 +196,12 @@ it('a killed agent comes back with all names', async () => {
 
 it('a program of the guest that was killed comes back', async () => {
   await guest("sudo pkill -9 -f '^/usr/bin/perl /usr/lib/tcolima/resolve'")
-  expect(await places.guest?.('fixed.test')).toEqual(['10.9.8.7'])
+  // systemd starts it again after 0.2 s; until it listens, queries are refused.
+  const found = await eventually(async () => {
+    const seen = await places.guest?.('fixed.test')
+    return seen?.length === 1 ? seen : undefined
+  }, 60_000)
+  expect(found).toEqual(['10.9.8.7'])
   expect((await guest('sudo iptables -t nat -S | grep -c 62053')).stdout).toBe('4')
 })
 
