@@ -60,6 +60,7 @@ export async function bareBoot(
     mounts: { type: 'sshfs', sockets: [] },
     paths: {
       qmp: inside('qmp.sock'),
+      names: inside('names.sock'),
       guestLink: inside('guest.sock'),
       serialLog: inside('serial.log'),
       pidFile: inside('qemu.pid'),

@@ -9,6 +9,7 @@ import { homePaths } from '../instance/paths.ts'
 import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
 import { mountOptions } from '../mounts/options.ts'
+import { readResolvConf } from '../names/resolv-conf.ts'
 import { engineNamed } from '../runtime/engines.ts'
 import { knownHostsLine, sshConfigText } from '../ssh/config-file.ts'
 import { userKey } from '../ssh/keys.ts'
@@ -68,6 +69,7 @@ async function launched(
     paths: {
       qmp: sockets.qmp,
       guestLink: sockets.guestLink,
+      names: sockets.names,
       serialLog: paths.serialLog,
       pidFile: paths.pidFile,
     },
@@ -104,6 +106,7 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
   return await seedDisk({
     user,
     hostname: config.hostname === '' ? externalName(paths.profile) : config.hostname,
+    names: { search: readResolvConf().search, fallback: config.network.dns.length === 0 },
     hostKey: await readFile(paths.hostKey, 'utf8'),
     authorizedKeys: [key.public],
     mounts: config.mounts.map((mount, index) => ({
@@ -116,10 +119,17 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
   })
 }
 
-async function qemuSockets({ paths, host }: AgentContext): Promise<{ qmp: string; guestLink: string }> {
+async function qemuSockets({
+  paths,
+  host,
+}: AgentContext): Promise<{ qmp: string; guestLink: string; names: string }> {
   await ensureDir(paths.folder)
   const place = async (name: string) => (await prepareSocketPath(paths.folder, name, host)).path
-  return { qmp: await place('qmp.sock'), guestLink: await place('guest.sock') }
+  return {
+    qmp: await place('qmp.sock'),
+    guestLink: await place('guest.sock'),
+    names: await place('names.sock'),
+  }
 }
 
 /** Writes the ssh_config and known_hosts of an instance that has its SSH port. */

@@ -17,6 +17,7 @@ import { type HostSockets, openHostSockets } from './host-sockets.ts'
 import { launch, writeSshFiles } from './launch.ts'
 import { addMount, type LiveMounts, removeMount } from './live-mounts.ts'
 import { Machine } from './machine.ts'
+import { type Names, openNames } from './names.ts'
 import { prepare } from './prepare.ts'
 import { refuseOtherSettings } from './settings.ts'
 import { waitReady } from './wait-ready.ts'
@@ -31,6 +32,8 @@ interface Running {
   record: InstanceRecord
   state: InstanceState
   sockets: HostSockets
+  /** Absent for a machine that was started before there was any. */
+  names: Names | undefined
   /** Why QEMU ended, once it has. */
   ended?: string
 }
@@ -154,6 +157,7 @@ export class Supervisor {
   /** Lets go of everything without ending QEMU. */
   async release(): Promise<void> {
     this.#stop.abort()
+    this.#running?.names?.close()
     await this.#running?.sockets.close()
     await this.#running?.machine.close()
   }
@@ -253,14 +257,19 @@ export class Supervisor {
     const { private: privateKey } = await userKey(homePaths(home).keys)
     const machine = await Machine.open({ paths, record, state, qemu, privateKey, log, signal })
     let sockets: HostSockets
+    let names: Names | undefined
     try {
       await writeSshFiles(this.#context, record, state.sshPort)
+      if (state.sockets.names !== undefined) {
+        names = await openNames(state.sockets.names, state.config.network, this.#context.host.platform)
+      }
       sockets = await openHostSockets(this.#context, machine, engineNamed(state.config.runtime))
     } catch (error) {
+      names?.close()
       await machine.close()
       throw error
     }
-    const running: Running = { machine, record, state, sockets }
+    const running: Running = { machine, record, state, sockets, names }
     this.#running = running
     machine.qmp.on('event', ({ event, data }) => {
       if (event === 'SHUTDOWN' && data?.guest === true) running.ended = 'the guest powered itself off'
@@ -331,6 +340,7 @@ export class Supervisor {
   async #close(): Promise<void> {
     const running = this.#running
     this.#running = undefined
+    running?.names?.close()
     await running?.sockets.close()
     await running?.machine.close()
   }

@@ -19,6 +19,12 @@ const settings: Flag[] = [
   { flags: '--accel <name>', summary: 'accelerator: auto, kvm, hvf, tcg' },
   { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
   { flags: '--hostname <name>', summary: 'name of the guest' },
+  { flags: '-n, --dns <IP>', summary: "name server in place of this computer's", list: true },
+  {
+    flags: '--dns-host <NAME=VALUE>',
+    summary: 'name of your own: an IP address or another name',
+    list: true,
+  },
   { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)' },
   { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
   { flags: '-y, --yes', summary: 'install missing host packages without asking' },

@@ -22,6 +22,8 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     cpuType: textOf(context, 'cpuType'),
     hostname: textOf(context, 'hostname'),
     mount: flags.mount as string[] | undefined,
+    dns: flags.dns as string[] | undefined,
+    dnsHost: flags.dnsHost as string[] | undefined,
     activate: onOrOff('--activate', flags.activate),
   }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))

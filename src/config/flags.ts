@@ -10,6 +10,7 @@ import {
 } from './choices.ts'
 import { checkCpus, checkDisk, checkMemory } from './limits.ts'
 import { asEntry, clashingMount, type MountEntry, type PathBase, parseMountFlag } from './mounts.ts'
+import { checkName, checkNameServer, checkNameTarget, circularName } from './names.ts'
 import { plainNumber } from './units.ts'
 
 /** The settings of the command line as text, as the user typed them. */
@@ -38,6 +39,10 @@ export interface FlagValues {
   activate: boolean
   /** `--hostname` */
   hostname: string
+  /** `--dns`, once for each name server, or several with commas. Takes the place of the file's. */
+  dns: readonly string[]
+  /** `--dns-host`, `NAME=VALUE`. Takes the place of the file's. */
+  dnsHost: readonly string[]
 }
 
 /** New values for keys of the file, in the form the file has them. A key that is undefined or absent stays as it is. */
@@ -58,6 +63,8 @@ export interface ConfigChanges {
   autoActivate?: boolean | undefined
   docker?: Record<string, unknown> | undefined
   hostname?: string | undefined
+  /** Only these parts of the key are set. */
+  network?: { dns?: string[]; dnsHosts?: Record<string, string> } | undefined
 }
 
 /** What a flag is measured against: the host's processors and memory (bytes), and where its paths begin. */
@@ -83,6 +90,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     cpuType: checked('--cpu-type', flags.cpuType, checkCpuType),
     autoActivate: flags.activate,
     hostname: checked('--hostname', flags.hostname, checkHostname),
+    network: networkChanges(flags),
   })
 }
 
@@ -94,9 +102,14 @@ function checked<T>(
   toFile?: (text: string) => T,
 ): T | undefined {
   if (text === undefined) return undefined
+  const value = checkedFlag(flag, text, check)
+  return toFile ? toFile(text) : value
+}
+
+function checkedFlag<T>(flag: string, text: string, check: (text: string) => Checked<T>): T {
   const result = check(text)
   if (!result.ok) throw new TcolimaError('usage', `${flag} ${result.problem}, not ${shown(text)}`)
-  return toFile ? toFile(text) : result.value
+  return result.value
 }
 
 function mountChanges(texts: readonly string[], base: PathBase): MountEntry[] | null {
@@ -109,6 +122,28 @@ function mountChanges(texts: readonly string[], base: PathBase): MountEntry[] | 
   const clash = folders[clashingMount(folders)]
   if (clash) throw new TcolimaError('usage', `--mount: ${clash.mountPoint} is the target of two mounts`)
   return folders.map(asEntry)
+}
+
+function networkChanges(flags: Partial<FlagValues>): ConfigChanges['network'] {
+  const { dns, dnsHost } = flags
+  if (dns === undefined && dnsHost === undefined) return undefined
+  const servers = dns
+    ?.flatMap((text) => text.split(','))
+    .map((text) => checkedFlag('--dns', text, checkNameServer))
+  return withoutUndefined({ dns: servers, dnsHosts: dnsHost && dnsHostChanges(dnsHost) })
+}
+
+function dnsHostChanges(texts: readonly string[]): Record<string, string> {
+  const hosts: Record<string, string> = {}
+  for (const text of texts.flatMap((each) => each.split(','))) {
+    const at = text.indexOf('=')
+    if (at < 0) throw new TcolimaError('usage', `--dns-host takes NAME=VALUE, not ${shown(text)}`)
+    const name = checkedFlag('--dns-host: the name', text.slice(0, at), checkName)
+    hosts[name] = checkedFlag(`--dns-host: ${name}`, text.slice(at + 1), checkNameTarget)
+  }
+  const circular = circularName(hosts)
+  if (circular !== undefined) throw new TcolimaError('usage', `--dns-host: ${circular} stands for itself`)
+  return hosts
 }
 
 function withoutUndefined<T extends object>(record: T): T {

@@ -24,13 +24,12 @@ const colimaDefaults: Record<string, unknown[]> = {
   'network.mode': ['', 'shared'],
   'network.interface': ['', 'en0'],
   'network.preferredRoute': [false],
-  'network.dns': [[]],
-  'network.dnsHosts': [{}, { 'host.docker.internal': 'host.lima.internal' }],
   'network.hostAddresses': [false],
   'network.gatewayAddress': ['', '192.168.5.2'],
   'network.driver': [''],
 }
 
+const appliedParts = new Set(['network.dns', 'network.dnsHosts'])
 const kubernetesDetails = new Set(['version', 'k3sArgs', 'port', 'disable', 'ingress'])
 
 /** Whether a file is for a hypervisor of Colima that tcolima does not use: QEMU runs the machine here. */
@@ -61,7 +60,6 @@ export function ignoredShape() {
     vmType: text,
     rosetta: flag,
     binfmt: flag,
-    network: map,
     kubernetes: map,
     provision: z.array(step, 'must be a list of scripts').optional(),
     sshConfig: flag,
@@ -90,6 +88,7 @@ export function ignoredSettings(values: Record<string, unknown>): string[] {
     for (const [part, setting] of settings) {
       const name = isGroup ? `${key}.${part}` : key
       const known = colimaDefaults[name]
+      if (isGroup && appliedParts.has(name)) continue
       if (!known && (!isGroup || (key === 'kubernetes' && kubernetesDetails.has(part)))) continue
       if (setting !== null && !known?.some((usual) => shown(usual) === shown(setting))) active.add(name)
     }

@@ -50,7 +50,10 @@ export function parseConfig(
   }
   // What a file for another hypervisor of Colima says of mounts was chosen for that one: virtiofs on macOS is.
   const own = isOtherHypervisor(document.values) ? { mountType: undefined } : {}
-  const settings = { ...parsed.data, ...own, ...schema.parse(changes) }
+  const flags = schema.parse(changes)
+  // The flags name parts of it.
+  const network = { ...parsed.data.network, ...flags.network }
+  const settings = { ...parsed.data, ...own, ...flags, network }
   const config = resolved(settings, host)
   const mountLines =
     changes.mounts === undefined ? mountLinesOf(document, host.home) : new Map<string, string>()
@@ -84,6 +87,10 @@ function resolved(settings: Settings, host: HostFacts): Config {
     activate: settings.autoActivate ?? defaults.activate,
     docker: settings.docker ?? {},
     hostname: settings.hostname ?? defaults.hostname,
+    network: {
+      dns: settings.network?.dns ?? defaults.network.dns,
+      dnsHosts: settings.network?.dnsHosts ?? defaults.network.dnsHosts,
+    },
   }
 }
 

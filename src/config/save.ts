@@ -31,25 +31,42 @@ export async function saveConfig(file: string, changes: ConfigChanges, write: Fi
  */
 export function applyChanges(text: string, changes: ConfigChanges, file = 'tcolima.yaml'): string {
   let current = text.trim() === '' ? configTemplate() : text
-  for (const [key, value] of Object.entries(changes)) {
-    if (value !== undefined) current = setKey(current, key, value, file)
+  const { network = {}, ...whole } = changes
+  for (const [part, value] of Object.entries(network)) {
+    current = setKey(current, ['network', part], value, file)
+  }
+  for (const [key, value] of Object.entries(whole)) {
+    if (value !== undefined) current = setKey(current, [key], value, file)
   }
   return current
 }
 
-function setKey(text: string, key: string, value: unknown, file: string): string {
+/** `place` is the key, or the key of a map and one within it. */
+function setKey(text: string, place: readonly [string, string?], value: unknown, file: string): string {
+  const [outer, inner] = place
   const { values, document } = readDocument(text, file)
-  if (key in values && isDeepStrictEqual(values[key], value)) return text
-  const wanted = { ...values, [key]: value }
-  const spliced = spliceKey(text, key, value)
+  const before = values[outer]
+  if (inner !== undefined && !(isRecord(before) && Object.keys(before).length > 0)) {
+    return setKey(text, [outer], { [inner]: value }, file)
+  }
+  const whole = inner === undefined ? value : { ...(before as object), [inner]: value }
+  if (outer in values && isDeepStrictEqual(before, whole)) return text
+  const wanted = { ...values, [outer]: whole }
+  const spliced = spliceKey(text, place, value)
   if (holds(spliced, wanted)) return spliced
+  const key = inner === undefined ? outer : `${outer}.${inner}`
   // A layout the splice does not understand, such as the whole file as one flow map: comments stay, spacing may not.
-  document.set(key, document.createNode(value))
+  if (inner === undefined) document.set(outer, document.createNode(value))
+  else attempt(() => document.setIn([outer, inner], document.createNode(value)))
   const written = attempt(() => document.toString({ lineWidth: 0 }))
   if (written !== undefined && holds(written, wanted)) return written
   throw new TcolimaError('config', `cannot set ${key} in ${file} as it is written`, {
     hint: `Change ${key} in the file by hand: another value refers to it, or stands in its place.`,
   })
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Whether a text is valid YAML with just these values. */

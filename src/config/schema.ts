@@ -15,6 +15,14 @@ import type { FlagBase } from './flags.ts'
 import { ignoredShape } from './ignored.ts'
 import { checkCpus, checkDisk, checkMemory } from './limits.ts'
 import { clashingMount, type MountSpec, resolveMount } from './mounts.ts'
+import {
+  checkName,
+  checkNameServer,
+  checkNameTarget,
+  circularName,
+  type NetworkConfig,
+  plainName,
+} from './names.ts'
 
 /** All settings of an instance, with nothing left to look up. */
 export interface Config {
@@ -42,6 +50,7 @@ export interface Config {
   docker: Record<string, unknown>
   /** '': the profile's external name. */
   hostname: string
+  network: NetworkConfig
 }
 
 /** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
@@ -69,6 +78,7 @@ export function settingsSchema(host: HostFacts) {
     autoActivate: z.boolean('must be true or false').optional(),
     docker: z.record(z.string(), z.unknown(), 'must be a map: the keys of daemon.json').optional(),
     hostname: checkedBy(checkHostname),
+    network: networkSchema().optional(),
     ...ignoredShape(),
   })
 }
@@ -100,6 +110,47 @@ function mountsSchema(home: string) {
     if (index < 0) return
     const message = `is wrong: ${mounts[index]?.mountPoint} is the place of an earlier mount`
     ctx.issues.push({ code: 'custom', message, input: undefined, path: [index] })
+  })
+}
+
+/** Names; Colima's other keys of the network pass (see ignored.ts). */
+function networkSchema() {
+  const server = required(checkNameServer)
+  const target = required(checkNameTarget)
+  const hosts = z
+    .record(z.string(), target, 'must be a map of names to IP addresses or other names')
+    .transform((given, ctx): Record<string, string> => {
+      const issue = (message: string, key: string) =>
+        ctx.issues.push({ code: 'custom', message, input: undefined, path: [key] })
+      const named: Record<string, string> = {}
+      for (const [key, value] of Object.entries(given)) {
+        const name = checkName(key)
+        if (!name.ok) issue(`is wrong: ${JSON.stringify(key)} ${name.problem}`, key)
+        else if (Object.hasOwn(named, name.value)) issue(`is wrong: ${name.value} is there twice`, key)
+        else named[name.value] = value
+      }
+      const circular = circularName(named)
+      if (circular !== undefined) {
+        const key = Object.keys(given).find((each) => plainName(each) === circular) ?? circular
+        issue('is wrong: it stands for itself', key)
+      }
+      return named
+    })
+  return z.looseObject(
+    {
+      dns: z.array(server, 'must be a list of IP addresses of name servers').nullish(),
+      dnsHosts: hosts.nullish(),
+    },
+    { error: (issue) => (issue.code === 'invalid_type' ? 'must be a map' : undefined) },
+  )
+}
+
+function required<T>(check: (value: unknown) => Checked<T>) {
+  return z.unknown().transform((value, ctx): T => {
+    const result = check(value)
+    if (result.ok) return result.value
+    ctx.issues.push({ code: 'custom', message: result.problem, input: value })
+    return z.NEVER
   })
 }
 

@@ -12,18 +12,35 @@ import {
 } from 'yaml'
 
 /**
- * Takes the text of a YAML map; gives it with one top-level key set, and not a character changed but those of its value.
- * For layouts it does not understand the outcome may be wrong: the caller reads it back and looks.
+ * Takes the text of a YAML map; gives it with one key set, a top-level one or one of a map below it (`[outer, inner]`), and
+ * not a character changed but those of its value. For layouts it does not understand the outcome may be wrong: the
+ * caller reads it back and looks.
  */
-export function spliceKey(text: string, key: string, value: unknown): string {
+export function spliceKey(text: string, [outer, inner]: readonly [string, string?], value: unknown): string {
   const { contents } = parseDocument(text)
-  const pair = isMap(contents)
-    ? contents.items.find((item) => isScalar(item.key) && item.key.value === key)
-    : undefined
+  const pair = pairOf(contents, outer)
   const newline = text.includes('\r\n') ? '\r\n' : '\n'
-  const rendered = render(key, value, newline)
-  if (!pair) return withFinalNewline(text, newline) + key + valueText(rendered, newline) + newline
+  if (inner !== undefined) return pair ? spliceInner(text, pair.value, inner, value, newline) : text
+  const rendered = render(outer, value, newline)
+  if (!pair) return withFinalNewline(text, newline) + outer + valueText(rendered, newline) + newline
   return replaceValue(text, pair, rendered, newline)
+}
+
+/** Sets a key of a map in block style that has others. */
+function spliceInner(text: string, map: unknown, key: string, value: unknown, newline: string): string {
+  const last = isMap(map) && !map.flow ? map.items.at(-1) : undefined
+  if (!isMap(map) || !last || !isNode(last.key) || !last.key.range) return text
+  const [from] = last.key.range
+  const indent = text.slice(lineStart(text, from), from)
+  const rendered = render(key, value, newline, indent)
+  const pair = pairOf(map, key)
+  if (pair) return replaceValue(text, pair, rendered, newline)
+  const end = lineEnd(text, leafEnd(map, last.key.range[1]))
+  return text.slice(0, end) + newline + indent + key + valueText(rendered, newline) + text.slice(end)
+}
+
+function pairOf(map: unknown, key: string): Pair | undefined {
+  return isMap(map) ? map.items.find((item) => isScalar(item.key) && item.key.value === key) : undefined
 }
 
 /** A value as it stands after `key:`, either on that line or in lines of its own below it. */
@@ -33,13 +50,16 @@ interface Rendered {
   block: string
 }
 
-function render(key: string, value: unknown, newline: string): Rendered {
+function render(key: string, value: unknown, newline: string, indent = ''): Rendered {
   // Rendered together with its key: what needs quotes depends on the place.
   const lines = stringify({ [key]: value }, { lineWidth: 0 })
     .trimEnd()
     .split('\n')
   const [first = '', ...rest] = lines
-  return { inline: first.slice(first.indexOf(':') + 1).trim(), block: rest.join(newline) }
+  return {
+    inline: first.slice(first.indexOf(':') + 1).trim(),
+    block: rest.map((line) => indent + line).join(newline),
+  }
 }
 
 function valueText({ inline, block }: Rendered, newline: string): string {

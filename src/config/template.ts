@@ -49,6 +49,17 @@ autoActivate: ${defaults.activate}
 # Settings of the docker daemon, merged into its daemon.json.
 docker: {}
 
+# Names. dns: addresses of name servers that take the place of this computer's. dnsHosts: names of your own, each with an
+# IP address or another name. Example:
+# network:
+#   dns: [1.1.1.1, 9.9.9.9]
+#   dnsHosts:
+#     db.test: 10.1.2.3
+#     api.test: host.docker.internal
+network:
+  dns: []
+  dnsHosts: {}
+
 # Host name of the virtual machine; "" takes the name of the instance.
 hostname: ""
 `

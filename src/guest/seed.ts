@@ -5,6 +5,12 @@ import { pack } from 'tar-stream'
 export interface Seed {
   user: { name: string; uid: number }
   hostname: string
+  names: {
+    /** The host's search domains. */
+    search: string[]
+    /** Whether QEMU's own forwarder answers while nobody else does. */
+    fallback: boolean
+  }
   /** OpenSSH private host key. */
   hostKey: string
   /** Public key lines that may log in. */
@@ -49,6 +55,8 @@ function settingsText(seed: Seed): string {
     USER_NAME: seed.user.name,
     USER_UID: String(seed.user.uid),
     HOST_NAME: seed.hostname,
+    DNS_SEARCH: seed.names.search.join(' '),
+    DNS_FALLBACK: seed.names.fallback ? 'yes' : 'no',
   })
     .map(([name, value]) => `${name}=${shellQuote(value)}\n`)
     .join('')

@@ -20,12 +20,15 @@ export interface InstanceState {
   /** What is mounted now: those of the start, and what `mount add` and `mount remove` made of them. */
   mounts: ActiveMount[]
   /** Paths of the sockets QEMU listens on; those of mounts by their index, null for one without a port (over SSH). */
-  sockets: { qmp: string; guestLink: string; mounts: (string | null)[] }
+  sockets: { qmp: string; guestLink: string; names?: string; mounts: (string | null)[] }
   /** Whether the start came to its end. */
   ready: boolean
   /** How it ended, when it did not end by a command. */
   ended?: string
 }
+
+// Of machines that run over an update, and had no such settings yet.
+const olderSettings = { mountType: 'sshfs', network: { dns: [], dnsHosts: {} } } as const
 
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */
 export function readState(file: string): InstanceState | undefined {
@@ -36,7 +39,7 @@ export function readState(file: string): InstanceState | undefined {
     if (!whole) return undefined
     // One that runs over an update was started when mounts had one type, and stayed as they were.
     const mounts = state.config.mounts.map((mount, index) => ({ ...mount, index }))
-    return { ...{ mounts }, ...state, config: { ...{ mountType: 'sshfs' }, ...state.config } }
+    return { ...{ mounts }, ...state, config: { ...olderSettings, ...state.config } }
   } catch {
     return undefined
   }

@@ -29,6 +29,8 @@ export interface MachineSpec {
 export interface MachinePaths {
   qmp: string
   guestLink: string
+  /** For the guest's DNS queries. */
+  names: string
   serialLog: string
   pidFile: string
 }
@@ -69,6 +71,7 @@ export function qemuArguments(spec: MachineSpec): string[] {
     ...['-netdev', 'user,id=net0', '-device', `virtio-net-pci,netdev=net0,mac=${spec.mac}`],
     ...['-device', 'virtio-serial-pci,id=serial0,max_ports=31'],
     ...serialPort('guest', 'tcolima.guest', paths.guestLink),
+    ...serialPort('names', 'tcolima.names', paths.names),
     ...mountDevices(spec.mounts),
     ...['-chardev', `socket,id=qmp,path=${escape(paths.qmp)},server=on,wait=off`],
     ...['-mon', 'chardev=qmp,mode=control'],

@@ -64,7 +64,7 @@ async function allowed(name: string, data: boolean): Promise<boolean> {
 }
 
 function shortSockets(paths: InstancePaths, host: Host): string[] {
-  const names = [paths.agentSocketName, 'docker.sock', 'qmp.sock', 'guest.sock']
+  const names = [paths.agentSocketName, 'docker.sock', 'qmp.sock', 'guest.sock', 'names.sock']
   // Any number of them may have been added while it ran.
   const mounts = Array.from({ length: mostMountDevices }, (_, at) => `mount.${at}.sock`)
   return [...names, ...mounts].flatMap((name) => {

@@ -17,6 +17,7 @@ const config: Config = {
   activate: true,
   docker: { features: { buildkit: true }, 'log-opts': { 'max-size': '1m' } },
   hostname: '',
+  network: { dns: [], dnsHosts: {} },
 }
 
 function viaJson<T>(value: T): T {
@@ -40,6 +41,7 @@ test.each<[string, Partial<Config>]>([
   ['mounts', { mounts: [{ location: '/home/ann', mountPoint: '/home/ann', writable: false }] }],
   ['docker', { docker: {} }],
   ['hostname', { hostname: 'x' }],
+  ['network', { network: { dns: ['1.1.1.1'], dnsHosts: {} } }],
   ['cpus, accel', { cpus: 1, accel: 'tcg' }],
 ])('a difference: %s', (names, over) => {
   expect(() => refuseOtherSettings(viaJson(config), { ...config, ...over })).toThrow(

@@ -29,6 +29,7 @@ const fallback: Config = {
   activate: true,
   docker: {},
   hostname: '',
+  network: { dns: [], dnsHosts: {} },
 }
 
 describe('what a file may say', () => {
@@ -188,7 +189,8 @@ modelRunner: docker
 portForwarder: ssh
 hostname: ""
 `
-    expect(parse(text)).toEqual({ config: fallback, warnings: [] })
+    const network = { dns: [], dnsHosts: { 'host.docker.internal': 'host.lima.internal' } }
+    expect(parse(text)).toEqual({ config: { ...fallback, network }, warnings: [] })
   })
 
   test('the others are listed in one warning', () => {
@@ -200,7 +202,7 @@ provision: [{mode: system, script: echo}]
 env: {A: b}
 `
     expect(parse(text).warnings).toEqual([
-      'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, network.dns, network.addres, kubernetes.enabled, provision, env',
+      'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, network.addres, kubernetes.enabled, provision, env',
     ])
   })
 

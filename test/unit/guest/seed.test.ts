@@ -18,6 +18,7 @@ function seed(over: Partial<Seed> = {}): Seed {
   return {
     user: { name: 'ann', uid: 1000 },
     hostname: 'tcolima',
+    names: { search: [], fallback: true },
     hostKey: '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n',
     authorizedKeys: ['ssh-ed25519 AAAA one'],
     mounts: [],

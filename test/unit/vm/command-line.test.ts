@@ -28,6 +28,7 @@ function spec(over: Partial<MachineSpec> = {}, folder = '/i'): MachineSpec {
     paths: {
       qmp: `${folder}/qmp.sock`,
       guestLink: `${folder}/guest.sock`,
+      names: `${folder}/names.sock`,
       serialLog: `${folder}/serial.log`,
       pidFile: `${folder}/qemu.pid`,
     },
@@ -123,6 +124,7 @@ describe('disks, sockets and network', () => {
     const ports = values(args, '-device').filter((device) => device.startsWith('virtserialport,'))
     expect(ports.map((port) => fields(port).at(-1))).toEqual([
       'name=tcolima.guest',
+      'name=tcolima.names',
       ...Array.from({ length: mounts }, (_, index) => `name=tcolima.mount.${index}`),
     ])
     expect(values(args, '-chardev').filter((chardev) => chardev.includes('mount'))).toEqual(
@@ -149,6 +151,7 @@ describe('disks, sockets and network', () => {
     const chardevs = values(args, '-chardev').map(fields)
     expect(chardevs.map((chardev) => chardev.find((field) => field.startsWith('path=')))).toEqual([
       'path=/x,y/guest.sock',
+      'path=/x,y/names.sock',
       'path=/x,y/mount.0.sock',
       'path=/x,y/qmp.sock',
       'path=/x,y/serial.log',
