@@ -3,6 +3,8 @@ import { GuestLink } from '../guest/link.ts'
 import type { HostMessage } from '../guest/protocol.ts'
 import { delay } from '../host/delay.ts'
 import { TcolimaError } from '../host/errors.ts'
+import type { Host } from '../host/platform.ts'
+import { portHolder } from '../host/port-holder.ts'
 import type { InstancePaths } from '../instance/paths.ts'
 import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
@@ -12,7 +14,9 @@ import { FifoLock } from '../mounts/order.ts'
 import { Owners } from '../mounts/owners.ts'
 import { hostfwdForwarder, parseUsernet, removeHostfwd } from '../portforward/hostfwd.ts'
 import { Forwards } from '../portforward/forwards.ts'
-import { sshForwarder } from '../portforward/over-ssh.ts'
+import { type GuestStreams, sshForwarder } from '../portforward/over-ssh.ts'
+import { relayForwarder } from '../portforward/relay.ts'
+import { datagramRelay } from '../portforward/udp-over-ssh.ts'
 import { SshConnection } from '../ssh/connection.ts'
 import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
@@ -21,6 +25,7 @@ import { GuestState } from './guest-state.ts'
 import { Notifications } from './notifications.ts'
 import { mountMessages } from './live-mounts.ts'
 import { MountServers } from './mount-servers.ts'
+import { hasIPv6, rulesIn } from './port-rules.ts'
 import { SshMounts } from './ssh-mounts.ts'
 import { ensureSshPort } from './ssh-port.ts'
 
@@ -32,6 +37,7 @@ export interface MachineInput {
   qemu: QemuProcess
   /** The private key to log in with. */
   privateKey: string
+  host: Pick<Host, 'platform' | 'uid' | 'env'>
   log: (line: string) => void
   signal: AbortSignal
 }
@@ -112,12 +118,26 @@ export class Machine {
         ),
       () => log('the SSH connection was lost'),
     )
+    const guestStreams: GuestStreams = {
+      openTcp: (host, port) => this.openTcp(host, port),
+      openUnix: (socket) => this.openUnix(socket),
+      relayUdp: (host, port) =>
+        datagramRelay(
+          async () => await (await this.ssh.get()).exec(`/usr/lib/tcolima/udp-relay ${host} ${port}`),
+          log,
+        ),
+    }
     this.forwards = new Forwards({
       forwarders: {
         hostfwd: hostfwdForwarder((line) => qmp.human(line)),
-        ssh: sshForwarder((host, port) => this.openTcp(host, port)),
+        relay: relayForwarder((key) => this.forwards.isActive(key), guestStreams, input.host),
+        ssh: sshForwarder(guestStreams, input.host),
       },
       internal: internalPorts,
+      rules: rulesIn(paths.folder, state.config.portForwards),
+      ipv6: hasIPv6(),
+      platform: input.host.platform,
+      holder: (forward) => portHolder(forward.proto, forward.hostPort),
       log,
     })
     link.on('message', (message) => {
@@ -151,8 +171,8 @@ export class Machine {
       state.sshPort = await ensureSshPort((line) => qmp.human(line), usernet, state.sshPort)
       // Forwards of an earlier agent: the guest tells anew what listens.
       for (const rule of usernet) {
-        if (rule.guestPort === 22 && rule.hostPort === state.sshPort) continue
-        await removeHostfwd((line) => qmp.human(line), rule.hostAddress, rule.hostPort)
+        if (rule.proto === 'tcp' && rule.guestPort === 22 && rule.hostPort === state.sshPort) continue
+        await removeHostfwd((line) => qmp.human(line), rule.hostAddress, rule.hostPort, rule.proto)
       }
       if (state.sshPort !== before) await writeState(paths.state, state)
       const link = await GuestLink.connect(state.sockets.guestLink)

@@ -249,9 +249,9 @@ export class Supervisor {
     qemu: QemuProcess,
     signal: AbortSignal,
   ): Promise<void> {
-    const { paths, log, home } = this.#context
+    const { paths, log, home, host } = this.#context
     const { private: privateKey } = await userKey(homePaths(home).keys)
-    const machine = await Machine.open({ paths, record, state, qemu, privateKey, log, signal })
+    const machine = await Machine.open({ paths, record, state, qemu, privateKey, host, log, signal })
     let sockets: HostSockets
     try {
       await writeSshFiles(this.#context, record, state.sshPort)

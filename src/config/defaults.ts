@@ -15,4 +15,5 @@ export const defaults = {
   cpuType: '',
   activate: true,
   hostname: '',
+  forwardAgent: false,
 } as const

@@ -38,6 +38,8 @@ export interface FlagValues {
   activate: boolean
   /** `--hostname` */
   hostname: string
+  /** `--ssh-agent` */
+  sshAgent: boolean
 }
 
 /** New values for keys of the file, in the form the file has them. A key that is undefined or absent stays as it is. */
@@ -58,6 +60,7 @@ export interface ConfigChanges {
   autoActivate?: boolean | undefined
   docker?: Record<string, unknown> | undefined
   hostname?: string | undefined
+  forwardAgent?: boolean | undefined
 }
 
 /** What a flag is measured against: the host's processors and memory (bytes), and where its paths begin. */
@@ -83,6 +86,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     cpuType: checked('--cpu-type', flags.cpuType, checkCpuType),
     autoActivate: flags.activate,
     hostname: checked('--hostname', flags.hostname, checkHostname),
+    forwardAgent: flags.sshAgent,
   })
 }
 

@@ -27,6 +27,9 @@ export interface InstanceState {
   ended?: string
 }
 
+// Settings that machines which run over an update were started without.
+const absent = { mountType: 'sshfs' as const, portForwards: [], forwardAgent: false }
+
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */
 export function readState(file: string): InstanceState | undefined {
   try {
@@ -36,7 +39,7 @@ export function readState(file: string): InstanceState | undefined {
     if (!whole) return undefined
     // One that runs over an update was started when mounts had one type, and stayed as they were.
     const mounts = state.config.mounts.map((mount, index) => ({ ...mount, index }))
-    return { ...{ mounts }, ...state, config: { ...{ mountType: 'sshfs' }, ...state.config } }
+    return { ...{ mounts }, ...state, config: { ...absent, ...state.config } }
   } catch {
     return undefined
   }

@@ -17,6 +17,8 @@ const config: Config = {
   activate: true,
   docker: { features: { buildkit: true }, 'log-opts': { 'max-size': '1m' } },
   hostname: '',
+  portForwards: [],
+  forwardAgent: false,
 }
 
 function viaJson<T>(value: T): T {

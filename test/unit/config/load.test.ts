@@ -29,6 +29,8 @@ const fallback: Config = {
   activate: true,
   docker: {},
   hostname: '',
+  portForwards: [],
+  forwardAgent: false,
 }
 
 describe('what a file may say', () => {
