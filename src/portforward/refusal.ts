@@ -30,7 +30,7 @@ export function isTaken(error: unknown): boolean {
 export async function bindProblem(proto: 'tcp' | 'udp', address: string, port: number): Promise<unknown> {
   return await new Promise<unknown>((resolve) => {
     if (proto === 'udp') {
-      const socket = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : 'udp4')
+      const socket = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
       socket.once('error', resolve)
       socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve(undefined)))
       return

@@ -76,7 +76,7 @@ export async function forwardUdp(
 }
 
 async function bound(address: string, port: number): Promise<Socket> {
-  const socket = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : 'udp4')
+  const socket = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
   await new Promise<void>((resolve, reject) => {
     socket.once('error', (error) => reject(refusal(error, address, port)))
     socket.bind({ address, port, exclusive: true }, () => {
