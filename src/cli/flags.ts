@@ -23,6 +23,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     hostname: textOf(context, 'hostname'),
     mount: flags.mount as string[] | undefined,
     activate: onOrOff('--activate', flags.activate),
+    sshAgent: onOrOff('--ssh-agent', flags.sshAgent),
   }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }

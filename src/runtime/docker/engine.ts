@@ -1,4 +1,5 @@
 import type { Engine } from '../engine.ts'
+import { publishedPorts } from './published.ts'
 import { daemonJson } from './daemon-json.ts'
 
 /** Docker from Debian's packages. */
@@ -8,5 +9,6 @@ export const docker: Engine = {
   readySubject: 'docker',
   units: ['docker', 'containerd'],
   sockets: [{ name: 'docker.sock', guestPath: '/run/docker.sock' }],
+  publishedPorts,
   seedFiles: (settings) => ({ 'daemon.json': daemonJson(settings.docker) }),
 }
