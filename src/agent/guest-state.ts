@@ -38,6 +38,8 @@ export class GuestState {
       case 'ports':
       case 'watched':
       case 'replayed':
+      case 'looked':
+      case 'awaited':
         break
     }
     for (const wake of this.#waiting) wake()

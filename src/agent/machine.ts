@@ -14,7 +14,7 @@ import type { HostWarning } from '../notify/host-watcher.ts'
 import { KeptFiles } from '../mounts/kept.ts'
 import { FifoLock } from '../mounts/order.ts'
 import { Owners } from '../mounts/owners.ts'
-import { hostfwdForwarder, parseUsernet, removeHostfwd } from '../portforward/hostfwd.ts'
+import { hostfwdForwarder, hostfwdRules, parseUsernet } from '../portforward/hostfwd.ts'
 import { Forwards, type ForwardStatus } from '../portforward/forwards.ts'
 import { type GuestStreams, sshForwarder } from '../portforward/over-ssh.ts'
 import { ReverseForwards } from '../portforward/reverse.ts'
@@ -24,11 +24,13 @@ import { SshConnection } from '../ssh/connection.ts'
 import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
 import { Qmp } from '../vm/qmp.ts'
+import { GuestAsks } from './guest-asks.ts'
 import { GuestState } from './guest-state.ts'
 import { Notifications } from './notifications.ts'
 import { mountMessages } from './live-mounts.ts'
 import { MountServers } from './mount-servers.ts'
 import { hasIPv6, rulesIn, sshAgentRule } from './port-rules.ts'
+import type { PortsWorld } from './settle-ports.ts'
 import { SshMounts } from './ssh-mounts.ts'
 import { ensureSshPort } from './ssh-port.ts'
 
@@ -49,6 +51,9 @@ export interface MachineInput {
 const internalPorts = new Set([22])
 // Milliseconds for a guest under software emulation to boot.
 const sshLimitMs = 5 * 60_000
+// Milliseconds that an answer of the engine may wait for ports: a container under software emulation takes so much longer to
+// get to listening.
+const portsLimitMs = { accelerated: 1000, emulated: 3000 }
 
 /** A running QEMU with everything the agent does for it; none of it ends QEMU. */
 export class Machine {
@@ -65,9 +70,18 @@ export class Machine {
   /** What the user should know of and can mend. */
   readonly warnings: HostWarning[] = []
   readonly #notifications: Notifications | undefined
+  readonly #asks: GuestAsks
+  readonly #emulated: boolean
 
-  private constructor(input: MachineInput, qmp: Qmp, link: GuestLink) {
+  private constructor(
+    input: MachineInput,
+    qmp: Qmp,
+    link: GuestLink,
+    usernet: ReturnType<typeof parseUsernet>,
+  ) {
     const { paths, state, record, log } = input
+    this.#asks = new GuestAsks((message) => link.send(message))
+    this.#emulated = state.accelerator === 'tcg'
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
@@ -118,7 +132,7 @@ export class Machine {
             user: record.user.name,
             privateKey: input.privateKey,
             hostKey: record.hostKey,
-            emulated: state.accelerator === 'tcg',
+            emulated: this.#emulated,
           },
           signal,
         ),
@@ -145,6 +159,7 @@ export class Machine {
       ipv6: hasIPv6(),
       platform: input.host.platform,
       holder: (forward) => portHolder(forward.proto, forward.hostPort),
+      adopted: hostfwdRules((line) => qmp.human(line), usernet),
       log,
     })
     this.reverse = new ReverseForwards({
@@ -161,6 +176,7 @@ export class Machine {
       if (rebooted) link.send({ type: 'sync' })
       if (message.type === 'hello') for (const each of mountMessages(state)) link.send(each)
       if (message.type === 'ports') this.forwards.update(message.add, message.remove, message.whole ?? false)
+      this.#asks.take(message)
       if (message.type === 'failed') log(`guest: ${message.subject} failed`)
       if (message.type === 'mount') log(`mount ${message.index}: ${message.state} ${message.detail}`.trim())
     })
@@ -182,14 +198,13 @@ export class Machine {
       const usernet = parseUsernet(await qmp.human('info usernet'))
       const before = state.sshPort
       state.sshPort = await ensureSshPort((line) => qmp.human(line), usernet, state.sshPort)
-      // Forwards of an earlier agent: the guest tells anew what listens.
-      for (const rule of usernet) {
-        if (rule.proto === 'tcp' && rule.guestPort === 22 && rule.hostPort === state.sshPort) continue
-        await removeHostfwd((line) => qmp.human(line), rule.hostAddress, rule.hostPort, rule.proto)
-      }
+      // Of an earlier agent.
+      const forwards = usernet.filter(
+        (rule) => rule.proto === 'udp' || rule.guestPort !== 22 || rule.hostPort !== state.sshPort,
+      )
       if (state.sshPort !== before) await writeState(paths.state, state)
       const link = await GuestLink.connect(state.sockets.guestLink)
-      const machine = new Machine(input, qmp, link)
+      const machine = new Machine(input, qmp, link, forwards)
       link.send({ type: 'sync' })
       return machine
     } catch (error) {
@@ -216,6 +231,16 @@ export class Machine {
   /** A stream to a TCP port of the guest, as seen from inside. */
   async openTcp(host: string, port: number): Promise<Duplex> {
     return await (await this.ssh.get()).openTcp(host, port)
+  }
+
+  /** What settles ports with this machine's guest. */
+  portsWorld(): Pick<PortsWorld, 'look' | 'listening' | 'forwarded' | 'limitMs'> {
+    return {
+      look: (signal) => this.#asks.look(signal),
+      listening: (pid, ports, limitMs, signal) => this.#asks.listening(pid, ports, limitMs, signal),
+      forwarded: () => this.forwards.settled(),
+      limitMs: this.#emulated ? portsLimitMs.emulated : portsLimitMs.accelerated,
+    }
   }
 
   /** Tells the guest something. */

@@ -6,7 +6,7 @@ import type { ForwardStatus } from '../portforward/forwards.ts'
 import { type Listener, parseListener } from '../portforward/listeners.ts'
 import { forwardKey } from '../portforward/plan.ts'
 import { isWildcard, plainAddress } from '../portforward/rules.ts'
-import type { Engine, PublishedPort } from '../runtime/engine.ts'
+import type { Engine, ContainerPort } from '../runtime/engine.ts'
 import type { PortChange, PortStatus } from './api.ts'
 import type { Machine } from './machine.ts'
 
@@ -35,7 +35,7 @@ export async function namedPorts(
   const soon = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
   const [owners, published] = await Promise.all([
     guestOwners(machine, soon).catch(() => []),
-    engine.publishedPorts(socket, soon).catch(() => []),
+    engine.containerPorts(socket, soon).catch(() => []),
   ])
   return withOwners(machine.ports(), owners, published)
 }
@@ -44,7 +44,7 @@ export async function namedPorts(
 export function withOwners(
   ports: readonly ForwardStatus[],
   owners: readonly Owner[],
-  published: readonly PublishedPort[],
+  published: readonly ContainerPort[],
 ): PortStatus[] {
   const processes = byPort(owners)
   const containers = byPort(published)

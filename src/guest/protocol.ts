@@ -7,7 +7,10 @@ export type GuestMessage =
   | { type: 'ready'; subject: string }
   /** A part of the guest failed: `boot`, or a systemd unit. */
   | { type: 'failed'; subject: string }
-  /** Listening sockets as /proc/net shows them, `tcp 0100007F 1F90`; with `whole`, `add` is the full list. */
+  /**
+   * Listening sockets as /proc/net shows them, `tcp 0100007F 1F90`, and ports that NAT rules publish, `tcp 00000000 1F90
+   * nat`; with `whole`, `add` is the full list.
+   */
   | { type: 'ports'; add: string[]; remove: string[]; whole?: boolean }
   | { type: 'mount'; index: number; state: 'waiting' | 'mounted' | 'failed'; detail: string }
   /** The mounts in which something in the guest watches files (inotify). */
@@ -16,10 +19,16 @@ export type GuestMessage =
   | { type: 'replayed'; index: number; id: number; failed: number }
   /** The answer to `unmount`; `problem` is '' when it is gone. */
   | { type: 'unmounted'; index: number; problem: string }
+  /** The answer to `look`: `ports` told what was found. */
+  | { type: 'looked'; id: number }
+  /** The answer to `await`. */
+  | { type: 'awaited'; id: number }
 
 /**
  * What the host asks. `sync`: tell everything again; `resume`: a mount's relay is to speak to the host anew; `watched`:
- * look which mounts are watched, and tell; `replay`: do these steps on a mount, `act:hex path[:hex path]` joined by `;`.
+ * look which mounts are watched, and tell; `replay`: do these steps on a mount, `act:hex path[:hex path]` joined by `;`;
+ * `look`: look at once what listens, and tell before the answer; `await`: answer once all these TCP ports listen in the
+ * network of a process of the guest, it has ended, or `limit` milliseconds are over.
  */
 export type HostMessage =
   | { type: 'sync' }
@@ -27,8 +36,19 @@ export type HostMessage =
   | { type: 'resume'; index: number }
   | { type: 'watched' }
   | { type: 'replay'; index: number; id: number; steps: string }
+  | { type: 'look'; id: number }
+  | AwaitMessage
   | MountMessage
   | UnmountMessage
+
+/** The guest's script finds its parts by their order. */
+export interface AwaitMessage {
+  type: 'await'
+  id: number
+  pid: number
+  ports: number[]
+  limit: number
+}
 
 /** Mounts a folder that is not in the seed's table; one that is known by its index already is left alone. */
 export interface MountMessage {
@@ -97,6 +117,9 @@ export function parseGuestMessage(line: string): GuestMessage | undefined {
       return isNumber(message.index) && isText(message.problem)
         ? { type: 'unmounted', index: message.index, problem: printable(utf8(message.problem)) }
         : undefined
+    case 'looked':
+    case 'awaited':
+      return isNumber(message.id) ? { type: message.type, id: message.id } : undefined
     default:
       return undefined
   }

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { messageOf } from '../host/errors.ts'
 import type { Forwarder } from './forwarder.ts'
 import { type Listener, parseListener } from './listeners.ts'
-import { type PlannedForward, planForwards, type PlanSettings } from './plan.ts'
+import { forwardKey, type PlannedForward, planForwards, type PlanSettings } from './plan.ts'
 import { isTaken } from './refusal.ts'
 
 /** A forward as users see it. */
@@ -21,6 +21,11 @@ export interface ForwardsOptions extends Partial<PlanSettings> {
   /** Who has the port of a forward that could not be had, where that is known. */
   holder?: (forward: PlannedForward) => string | undefined
   log: (line: string) => void
+  /**
+   * Forwards that are there already, of an earlier agent. Nothing is done until the guest has told its whole list: those
+   * that are still wanted stay as they are, with their connections, the others are closed.
+   */
+  adopted?: { planned: PlannedForward; close: () => Promise<void> }[]
 }
 
 interface Entry {
@@ -52,27 +57,38 @@ export class Forwards extends EventEmitter<{ change: [] }> {
   #looks = 0
   #retry: NodeJS.Timeout | undefined
   #closed = false
+  #whole: boolean
 
   constructor(options: ForwardsOptions) {
     super()
     // Each that watches is one.
     this.setMaxListeners(0)
     this.#options = options
-    const { rules = [], internal, ipv6 = false, platform = 'linux' } = options
+    const { rules = [], internal, ipv6 = false, platform = 'linux', adopted = [] } = options
     this.#settings = { rules, internal, ipv6, platform }
+    for (const entry of adopted) this.#entries.set(forwardKey(entry.planned), entry)
+    this.#whole = adopted.length === 0
     // Some rules need no listener.
     if (rules.length > 0) this.#apply()
   }
 
   /** Takes what the guest told: listeners that came and went (see `parseListener`); `whole`: these are all there are. */
   update(add: string[], remove: string[], whole: boolean): void {
-    if (whole) this.#listeners.clear()
+    if (whole) {
+      this.#listeners.clear()
+      this.#whole = true
+    }
     for (const text of remove) this.#listeners.delete(text)
     for (const text of add) {
       const listener = parseListener(text)
       if (listener) this.#listeners.set(text, listener)
     }
     this.#apply()
+  }
+
+  /** Resolves when all that was told so far has been applied: what could be opened is open, what had to go is closed. */
+  async settled(): Promise<void> {
+    await this.#work
   }
 
   /** All forwards, by host port. */
@@ -99,7 +115,7 @@ export class Forwards extends EventEmitter<{ change: [] }> {
   }
 
   #apply(): void {
-    if (this.#queued || this.#closed) return
+    if (this.#queued || this.#closed || !this.#whole) return
     this.#queued = true
     this.#work = this.#work.then(async () => {
       this.#queued = false

@@ -20,6 +20,17 @@ export function hostfwdForwarder(monitor: HumanMonitor): Forwarder {
   }
 }
 
+/** The rules that QEMU has already, as forwards. */
+export function hostfwdRules(
+  monitor: HumanMonitor,
+  rules: ReturnType<typeof parseUsernet>,
+): { planned: PlannedForward; close: () => Promise<void> }[] {
+  return rules.map(({ proto, hostAddress, hostPort, guestPort }) => ({
+    planned: { proto, hostAddress, hostPort, via: 'hostfwd', guestAddress: '', guestPort },
+    close: () => removeHostfwd(monitor, hostAddress, hostPort, proto),
+  }))
+}
+
 /** Adds a rule. Throws `failed` when the host's port cannot be taken. */
 export async function addHostfwd(
   monitor: HumanMonitor,

@@ -8,15 +8,37 @@ export interface Engine {
   /** systemd units whose failure means that it will not come. */
   units: string[]
   /** Sockets to bring to the host: the file's name in the instance folder, and the path in the guest. */
-  sockets: { name: string; guestPath: string }[]
+  sockets: { name: string; guestPath: string; api?: ContainerApi }[]
   /** The ports that containers have published, asked of the engine at its socket on the host. */
-  publishedPorts: (socket: string, signal: AbortSignal) => Promise<PublishedPort[]>
+  containerPorts: (socket: string, signal: AbortSignal) => Promise<ContainerPort[]>
   /** Files for the seed disk, by name. */
   seedFiles: (settings: EngineSettings) => Record<string, string>
 }
 
+/** What is known of the requests that come over an engine's socket, HTTP/1.1 with JSON. */
+export interface ContainerApi {
+  /** What a request (method and target) does to published ports by the time it is answered, if anything. */
+  portChange: (method: string, target: string) => PortChange | undefined
+  /** The path to ask about a container, named as in a request's target. */
+  inspectPath: (container: string) => string
+  /** Reads the answer to that. */
+  published: (answer: string) => Published | undefined
+}
+
+/** A request that changes published ports: those of a container, named as in the target, come or go. */
+export interface PortChange {
+  container: string
+  starts: boolean
+}
+
+/** A container's published TCP ports, as inside it, and the process of the guest whose network they are in. */
+export interface Published {
+  pid: number
+  ports: number[]
+}
+
 /** A port that a container has published. */
-export interface PublishedPort {
+export interface ContainerPort {
   proto: 'tcp' | 'udp'
   port: number
   container: string

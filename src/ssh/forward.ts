@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises'
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { joinStreams } from './join.ts'
+import { type Between, joinStreams } from './join.ts'
 
 /** A listener on the host whose connections end in the guest. */
 export interface Forward {
@@ -19,10 +19,15 @@ export interface ForwardTcpOptions {
 
 /**
  * Listens on a Unix socket of the host (mode 0600) and joins each connection with a stream that `open` gives. The path
- * must be free and short enough. Throws the system's error when it cannot listen.
+ * must be free and short enough. `between` gives what a connection passes through. Throws the system's error when it
+ * cannot listen.
  */
-export async function forwardUnix(path: string, open: () => Promise<Duplex>): Promise<Forward> {
-  const forward = listen(open)
+export async function forwardUnix(
+  path: string,
+  open: () => Promise<Duplex>,
+  between?: () => Between,
+): Promise<Forward> {
+  const forward = listen(open, { between })
   // Nobody else may connect between its making and the next line.
   const before = process.umask(0o177)
   const listening = bound(forward.server, { path })
@@ -42,7 +47,7 @@ export async function forwardTcp(
   open: () => Promise<Duplex>,
   { accepts }: ForwardTcpOptions = {},
 ): Promise<Forward> {
-  const forward = listen(open, accepts)
+  const forward = listen(open, { accepts })
   await bound(forward.server, { host, port, exclusive: true, ipv6Only: true })
   return forward
 }
@@ -64,7 +69,10 @@ async function bound(server: Server, where: ListenOptions): Promise<void> {
 
 function listen(
   open: () => Promise<Duplex>,
-  accepts?: (peer: string) => boolean,
+  {
+    accepts,
+    between,
+  }: { accepts?: ((peer: string) => boolean) | undefined; between?: (() => Between) | undefined },
 ): Forward & { server: Server } {
   const sockets = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
@@ -78,7 +86,7 @@ function listen(
     open().then(
       (remote) => {
         if (socket.destroyed) remote.destroy()
-        else joinStreams(socket, remote)
+        else joinStreams(socket, remote, between?.())
       },
       () => refuse(socket),
     )

@@ -1,14 +1,23 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
+/** What bytes pass through between two streams: from the first to the second, and back. */
+export interface Between {
+  forth?: Duplex
+  back?: Duplex
+}
+
 /**
  * Joins two streams in both directions. The end of one direction passes on as an end while the other direction goes on
  * (half close); a reset of either resets the other. Back-pressure is kept, and what one side sent before it closed
- * still arrives.
+ * still arrives. Each direction may pass through a stream of its own.
  */
-export function joinStreams(a: Duplex, b: Duplex): void {
-  a.pipe(b)
-  b.pipe(a)
+export function joinStreams(a: Duplex, b: Duplex, by: Between = {}): void {
+  const { forth, back } = by
+  if (forth) a.pipe(forth).pipe(b)
+  else a.pipe(b)
+  if (back) b.pipe(back).pipe(a)
+  else b.pipe(a)
   a.on('error', () => cut(b))
   b.on('error', () => cut(a))
   a.on('close', () => follow(a, b))

@@ -1,50 +1,31 @@
-import { request } from 'node:http'
-import { TcolimaError } from '../../host/errors.ts'
-import type { PublishedPort } from '../engine.ts'
-
-// Bytes; thousands of containers with many ports each.
-const longestAnswer = 32 * 2 ** 20
+import type { Published } from '../engine.ts'
 
 /**
- * Asks the docker engine at a socket of the host for the ports that running containers have published (Docker Engine API,
- * "List containers"). Throws `failed` when it does not answer.
+ * Reads what docker tells of a container (Docker Engine API, "Inspect a container") for the TCP ports of it that are
+ * published, and the process whose network they are in. Gives undefined when it does not run or publishes none. Pure.
  */
-export async function publishedPorts(socketPath: string, signal: AbortSignal): Promise<PublishedPort[]> {
-  return parsePublished(await get(socketPath, signal))
+export function publishedPorts(answer: string): Published | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(answer)
+  } catch {
+    return undefined
+  }
+  const pid = below(below(value, 'State'), 'Pid')
+  const bindings = below(below(value, 'NetworkSettings'), 'Ports')
+  if (!isNumber(pid) || typeof bindings !== 'object' || bindings === null) return undefined
+  // { "80/tcp": [{ "HostIp": "0.0.0.0", "HostPort": "8080" }], "81/tcp": null }
+  const ports = Object.entries(bindings).flatMap(([name, hosts]) => {
+    const [, port] = /^(\d{1,5})\/tcp$/.exec(name) ?? []
+    return port !== undefined && Array.isArray(hosts) && hosts.length > 0 ? [Number(port)] : []
+  })
+  return ports.length === 0 ? undefined : { pid, ports }
 }
 
-/** Reads the engine's answer; what has no public port is left out. Pure. */
-export function parsePublished(answer: unknown): PublishedPort[] {
-  if (!Array.isArray(answer)) return []
-  return answer.flatMap((container: unknown) => {
-    const { Names: names, Ports: ports } = container as { Names?: unknown; Ports?: unknown }
-    const name = Array.isArray(names) ? String(names[0]).replace(/^\//, '') : ''
-    if (name === '' || !Array.isArray(ports)) return []
-    return ports.flatMap((entry: unknown) => {
-      const { PublicPort: port, Type: proto } = entry as { PublicPort?: unknown; Type?: unknown }
-      if (typeof port !== 'number' || (proto !== 'tcp' && proto !== 'udp')) return []
-      return [{ proto, port, container: name }]
-    })
-  })
+function below(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined
 }
 
-async function get(socketPath: string, signal: AbortSignal): Promise<unknown> {
-  const text = await new Promise<string>((resolve, reject) => {
-    const asked = request({ socketPath, path: '/containers/json', signal }, (response) => {
-      let body = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        body += chunk
-        if (body.length > longestAnswer) asked.destroy(new Error('the answer is too long'))
-      })
-      response.on('error', reject)
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve(body)
-        else reject(new TcolimaError('failed', `the engine answers with status ${response.statusCode}`))
-      })
-    })
-    asked.on('error', reject)
-    asked.end()
-  })
-  return JSON.parse(text)
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0
 }

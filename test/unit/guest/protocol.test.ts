@@ -12,6 +12,8 @@ const good: GuestMessage[] = [
   { type: 'unmounted', index: 0, problem: 'it is in use' },
   { type: 'watched', indexes: [0, 2] },
   { type: 'replayed', index: 0, id: 7, failed: -1 },
+  { type: 'looked', id: 7 },
+  { type: 'awaited', id: 7 },
 ]
 
 test.each(good)('reads %j', (message) => {
@@ -51,6 +53,8 @@ describe('no message', () => {
     '{"type":"watched","indexes":["0"]}',
     '{"type":"watched","indexes":0}',
     '{"type":"replayed","index":0,"id":"7","failed":0}',
+    '{"type":"looked"}',
+    '{"type":"awaited","id":"7"}',
     '{"type":"poweroff"}',
     '{"type":"__proto__"}',
     '{"type":{"toString":1}}',
@@ -73,6 +77,8 @@ describe('garbage never throws', () => {
       'unmounted',
       'watched',
       'replayed',
+      'looked',
+      'awaited',
     )
     const field = fc.oneof(
       fc.jsonValue({ maxDepth: 1 }),

@@ -109,6 +109,75 @@ describe('follows the guest', () => {
   })
 })
 
+describe('forwards of an earlier agent', () => {
+  /** One of QEMU's rules, which says when it is removed. */
+  const rule = (hostPort: number, closed: string[], guestPort = hostPort) => ({
+    planned: {
+      proto: 'tcp' as const,
+      hostAddress: '0.0.0.0',
+      hostPort,
+      via: 'hostfwd' as const,
+      guestAddress: '',
+      guestPort,
+    },
+    close: async () => {
+      await Promise.resolve()
+      closed.push(`- ${hostPort}`)
+    },
+  })
+
+  test('stay as they are when they are still wanted, else go, but not before the list is whole', async () => {
+    const closed: string[] = []
+    const { forwards, settled } = fixture({ adopted: [rule(80, closed), rule(82, closed)] })
+    expect(forwards.list().map(({ hostPort, state }) => [hostPort, state])).toEqual([
+      [80, 'active'],
+      [82, 'active'],
+    ])
+    forwards.update([wildcard81], [], false)
+    expect([await settled(), closed]).toEqual([[], []])
+    forwards.update([wildcard80, wildcard81], [], true)
+    expect([await settled(), closed]).toEqual([['+ hostfwd 0.0.0.0:81'], ['- 82']])
+    forwards.update([], [wildcard80], false)
+    expect([await settled(), closed]).toEqual([[], ['- 82', '- 80']])
+  })
+
+  test('one that leads to another port of the guest is made anew', async () => {
+    const closed: string[] = []
+    const { forwards, settled } = fixture({ adopted: [rule(80, closed, 8080)] })
+    forwards.update([wildcard80], [], true)
+    expect([await settled(), closed]).toEqual([['+ hostfwd 0.0.0.0:80'], ['- 80']])
+  })
+
+  test('are closed with the rest', async () => {
+    const closed: string[] = []
+    const { forwards } = fixture({ adopted: [rule(80, closed)] })
+    await forwards.close()
+    expect(closed).toEqual(['- 80'])
+  })
+})
+
+describe('settled', () => {
+  test('resolves when all that was told is applied', async () => {
+    const { forwards } = fixture()
+    forwards.update([wildcard80], [], true)
+    await forwards.settled()
+    expect(forwards.list()).toMatchObject([{ hostPort: 80, state: 'active' }])
+    forwards.update([], [wildcard80], false)
+    forwards.update([wildcard81], [], false)
+    await forwards.settled()
+    expect(forwards.list()).toMatchObject([{ hostPort: 81, state: 'active' }])
+  })
+
+  test('does not wait for a port that is taken', async () => {
+    const { forwards, taken } = fixture()
+    taken.add(80)
+    forwards.update([wildcard80], [], true)
+    await forwards.settled()
+    expect(forwards.list()).toMatchObject([{ hostPort: 80, state: 'failed' }])
+    await forwards.close()
+  })
+})
+
 describe('a port of the host that is taken', () => {
   test('is tried again until it is free, and said once', async () => {
     const { forwards, taken, lines, settled } = fixture()

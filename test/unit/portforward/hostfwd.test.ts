@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import {
   addHostfwd,
   hostfwdForwarder,
+  hostfwdRules,
   parseUsernet,
   removeHostfwd,
 } from '../../../src/portforward/hostfwd.ts'
@@ -23,6 +24,23 @@ function monitor(answer: string) {
 const refusal = "Could not set up host forwarding rule 'tcp:0.0.0.0:80-:80'"
 
 describe('rules', () => {
+  test('that are there already are forwards, removed like others', async () => {
+    const { ask, lines } = monitor('')
+    const [rule] = hostfwdRules(ask, [
+      { proto: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080, guestPort: 80 },
+    ])
+    expect(rule?.planned).toEqual({
+      proto: 'tcp',
+      hostAddress: '0.0.0.0',
+      hostPort: 8080,
+      via: 'hostfwd',
+      guestAddress: '',
+      guestPort: 80,
+    })
+    await rule?.close()
+    expect(lines).toEqual(['hostfwd_remove net0 tcp:0.0.0.0:8080'])
+  })
+
   test('are added and removed in the words of the monitor', async () => {
     const { ask, lines } = monitor('')
     const close = await hostfwdForwarder(ask).open({
