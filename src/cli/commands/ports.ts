@@ -1,5 +1,6 @@
 import type { PortChange, PortStatus } from '../../agent/api.ts'
 import { askAgent } from '../../agent/ask.ts'
+import { exitCodeOf, TcolimaError } from '../../host/errors.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { interruptible } from '../interrupt.ts'
@@ -40,8 +41,14 @@ async function watch({ home, profile, host, output }: CommandContext): Promise<n
     else output.out(`${time} ${change.type.padEnd(7)} ${portLine(change.port)}\n`)
   }
   const paths = instancePaths(home, profile)
-  await interruptible((signal) => askAgent(home, paths, host, 'watchPorts', {}, { signal, onChange }))
-  return 0
+  try {
+    await interruptible((signal) => askAgent(home, paths, host, 'watchPorts', {}, { signal, onChange }))
+    return 0
+  } catch (error) {
+    // The usual way to end it needs no message.
+    if (error instanceof TcolimaError && error.code === 'cancelled') return exitCodeOf(error.code)
+    throw error
+  }
 }
 
 function portLine(port: PortStatus): string {

@@ -18,7 +18,7 @@ export function parseContainerPorts(answer: unknown): ContainerPort[] {
   if (!Array.isArray(answer)) return []
   return answer.flatMap((container: unknown) => {
     const { Names: names, Ports: ports } = container as { Names?: unknown; Ports?: unknown }
-    const name = Array.isArray(names) ? String(names[0]).replace(/^\//, '') : ''
+    const name = Array.isArray(names) && typeof names[0] === 'string' ? names[0].replace(/^\//, '') : ''
     if (name === '' || !Array.isArray(ports)) return []
     return ports.flatMap((entry: unknown) => {
       const { PublicPort: port, Type: proto } = entry as { PublicPort?: unknown; Type?: unknown }
