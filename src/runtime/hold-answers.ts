@@ -69,10 +69,15 @@ export function holdAnswers(rule: HoldRule): HeldConnection {
         }
         const held = holds
         holds = []
-        void Promise.allSettled(held.map((hold) => hold())).then(() => done(null, bytes))
+        void after(held, () => done(null, bytes))
       },
     }),
   }
+}
+
+async function after(holds: (() => Promise<void>)[], go: () => void): Promise<void> {
+  await Promise.allSettled(holds.map((hold) => hold()))
+  go()
 }
 
 function readRequest(head: Head): { method: string; target: string } | undefined {

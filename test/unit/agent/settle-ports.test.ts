@@ -32,7 +32,7 @@ async function world(more: Partial<PortsWorld> = {}) {
     connect: async () => connect({ host: '127.0.0.1', port }),
     look: async () => void events.push('look'),
     forwarded: async () => void events.push('forwarded'),
-    listening: async (pid, ports) => void events.push(`listening ${pid} ${ports}`),
+    listening: async (pid, ports) => void events.push(`listening ${pid} ${ports.join()}`),
     limitMs: 5000,
     log: (line) => events.push(line),
     ...more,

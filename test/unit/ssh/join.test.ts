@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
-import { Duplex, type Readable } from 'node:stream'
+import { Duplex, PassThrough, type Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { joinStreams } from '../../../src/ssh/join.ts'
+import { type Between, joinStreams } from '../../../src/ssh/join.ts'
 
 let server: Server
 const opened: Socket[] = []
@@ -33,10 +33,10 @@ async function pair(): Promise<[outer: Socket, inner: Socket]> {
 }
 
 /** Two programs whose connections are joined. */
-async function joined(): Promise<[Socket, Socket]> {
+async function joined(between: () => Between): Promise<[Socket, Socket]> {
   const [a, innerA] = await pair()
   const [b, innerB] = await pair()
-  joinStreams(innerA, innerB)
+  joinStreams(innerA, innerB, between())
   return [a, b]
 }
 
@@ -50,9 +50,14 @@ async function received(stream: Readable): Promise<Buffer> {
 
 const large = Buffer.alloc(3_000_000, 'tcolima ')
 
-describe('sockets', () => {
+const ways: [string, () => Between][] = [
+  ['sockets', () => ({})],
+  ['sockets, through streams', () => ({ forth: new PassThrough(), back: new PassThrough() })],
+]
+
+describe.each(ways)('%s', (_name, between) => {
   test('bytes pass in both directions', async () => {
-    const [a, b] = await joined()
+    const [a, b] = await joined(between)
     a.write('ping')
     expect(String((await once(b, 'data'))[0])).toBe('ping')
     b.write('pong')
@@ -60,7 +65,7 @@ describe('sockets', () => {
   })
 
   test.each([0, 1])('half close from side %d: the answer still comes', async (first) => {
-    const ends = await joined()
+    const ends = await joined(between)
     const asks = ends[first]!
     const answers = ends[1 - first]!
     asks.end('question')
@@ -70,14 +75,14 @@ describe('sockets', () => {
   })
 
   test('what was written before a close arrives, all of it', async () => {
-    const [a, b] = await joined()
+    const [a, b] = await joined(between)
     b.end()
     a.end(large)
     expect((await received(b)).equals(large)).toBe(true)
   })
 
   test('a reader that is slow loses nothing', async () => {
-    const [a, b] = await joined()
+    const [a, b] = await joined(between)
     a.end(large)
     await new Promise((resolve) => {
       setTimeout(resolve, 30)
@@ -86,7 +91,7 @@ describe('sockets', () => {
   })
 
   test.each([0, 1])('a reset of side %d resets the other', async (first) => {
-    const ends = await joined()
+    const ends = await joined(between)
     const other = ends[1 - first]!
     other.resume()
     ends[first]!.write('x')
@@ -111,56 +116,59 @@ class Channel extends Duplex {
   }
 }
 
-describe('streams', () => {
-  test('an end passes on as an end, and the other direction goes on', async () => {
-    const [a, b] = [new Channel(), new Channel()]
-    joinStreams(a, b)
-    a.push('one')
-    a.push(null)
-    await once(b, 'finish')
-    expect(b.got).toEqual(['one', '(end)'])
-    expect([a.destroyed, b.destroyed]).toEqual([false, false])
-    b.push('two')
-    b.push(null)
-    await Promise.all([once(a, 'close'), once(b, 'close')])
-    expect(a.got).toEqual(['two', '(end)'])
-  })
+describe.each(ways.map(([name, between]) => [name.replace('sockets', 'streams'), between] as const))(
+  '%s',
+  (_name, between) => {
+    test('an end passes on as an end, and the other direction goes on', async () => {
+      const [a, b] = [new Channel(), new Channel()]
+      joinStreams(a, b, between())
+      a.push('one')
+      a.push(null)
+      await once(b, 'finish')
+      expect(b.got).toEqual(['one', '(end)'])
+      expect([a.destroyed, b.destroyed]).toEqual([false, false])
+      b.push('two')
+      b.push(null)
+      await Promise.all([once(a, 'close'), once(b, 'close')])
+      expect(a.got).toEqual(['two', '(end)'])
+    })
 
-  test('an error of one destroys the other, which has no error of its own', async () => {
-    const [a, b] = [new Channel(), new Channel()]
-    joinStreams(a, b)
-    a.destroy(new Error('lost'))
-    await once(b, 'close')
-    expect(b.errored).toBeNull()
-    expect(b.got).toEqual([])
-  })
+    test('an error of one destroys the other, which has no error of its own', async () => {
+      const [a, b] = [new Channel(), new Channel()]
+      joinStreams(a, b, between())
+      a.destroy(new Error('lost'))
+      await once(b, 'close')
+      expect(b.errored).toBeNull()
+      expect(b.got).toEqual([])
+    })
 
-  test('a close without an end takes the other along', async () => {
-    const [a, b] = [new Channel(), new Channel()]
-    joinStreams(a, b)
-    b.destroy()
-    await once(a, 'close')
-    expect(a.got).toEqual([])
-  })
+    test('a close without an end takes the other along', async () => {
+      const [a, b] = [new Channel(), new Channel()]
+      joinStreams(a, b, between())
+      b.destroy()
+      await once(a, 'close')
+      expect(a.got).toEqual([])
+    })
 
-  test('what was on its way when one side closed after its end still arrives', async () => {
-    const [a, b] = [new Channel(), new Channel()]
-    let release = () => {}
-    b._write = (chunk: Buffer, _encoding, done) => {
-      release = () => {
-        b.got.push(chunk.toString())
-        done()
+    test('what was on its way when one side closed after its end still arrives', async () => {
+      const [a, b] = [new Channel(), new Channel()]
+      let release = () => {}
+      b._write = (chunk: Buffer, _encoding, done) => {
+        release = () => {
+          b.got.push(chunk.toString())
+          done()
+        }
       }
-    }
-    joinStreams(a, b)
-    a.push('late')
-    a.push(null)
-    await once(a, 'end')
-    a.destroy()
-    await once(a, 'close')
-    expect(b.destroyed).toBe(false)
-    release()
-    await once(b, 'close')
-    expect(b.got).toEqual(['late', '(end)'])
-  })
-})
+      joinStreams(a, b, between())
+      a.push('late')
+      a.push(null)
+      await once(a, 'end')
+      a.destroy()
+      await once(a, 'close')
+      expect(b.destroyed).toBe(false)
+      release()
+      await once(b, 'close')
+      expect(b.got).toEqual(['late', '(end)'])
+    })
+  },
+)
