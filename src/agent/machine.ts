@@ -19,7 +19,7 @@ import { Forwards, type ForwardStatus } from '../portforward/forwards.ts'
 import { type GuestStreams, sshForwarder } from '../portforward/over-ssh.ts'
 import { ReverseForwards } from '../portforward/reverse.ts'
 import { relayForwarder } from '../portforward/relay.ts'
-import { datagramRelay } from '../portforward/udp-over-ssh.ts'
+import { datagramRelay, sharedRelays } from '../portforward/udp-over-ssh.ts'
 import { SshConnection } from '../ssh/connection.ts'
 import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
@@ -141,11 +141,12 @@ export class Machine {
     const guestStreams: GuestStreams = {
       openTcp: (host, port) => this.openTcp(host, port),
       openUnix: (socket) => this.openUnix(socket),
-      relayUdp: (host, port) =>
+      relayUdp: sharedRelays((host, port) =>
         datagramRelay(
           async () => await (await this.ssh.get()).exec(`/usr/lib/tcolima/udp-relay ${host} ${port}`),
           log,
         ),
+      ),
     }
     const rules = rulesIn(paths.folder, state.config.portForwards)
     this.forwards = new Forwards({

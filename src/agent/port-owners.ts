@@ -18,9 +18,9 @@ export interface PortSources {
   socket: string
 }
 
-// Milliseconds for the guest and for the engine to say who is who: without names the list is better than none. And for
-// changes that come together.
-const limitMs = 5000
+// Milliseconds for the guest and for the engine to say who is who: without names the list is better than none. Under
+// software emulation a command over SSH alone may take seconds. And for changes that come together.
+const limitMs = 15_000
 const togetherMs = 100
 const longestAnswer = 4 * 2 ** 20
 

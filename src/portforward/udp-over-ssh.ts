@@ -13,6 +13,27 @@ export interface DatagramRelay {
 // Bytes that may wait for the guest; datagrams beyond them are lost, as in any network.
 const mostWaiting = 4 * 2 ** 20
 
+/** Gives one relay for each port of the guest, however many ends it has on the host; it ends with the last of them. */
+export function sharedRelays(
+  make: (host: string, port: number) => DatagramRelay,
+): (host: string, port: number) => DatagramRelay {
+  const relays = new Map<string, { relay: DatagramRelay; users: number }>()
+  return (host, port) => {
+    const key = `${host} ${port}`
+    const shared = relays.get(key) ?? { relay: make(host, port), users: 0 }
+    relays.set(key, shared)
+    shared.users++
+    return {
+      flow: (reply) => shared.relay.flow(reply),
+      close: () => {
+        if (--shared.users > 0) return
+        relays.delete(key)
+        shared.relay.close()
+      },
+    }
+  }
+}
+
 /**
  * Brings datagrams over SSH, which has only streams: `start` runs guest/rootfs/usr/lib/tcolima/udp-relay in the guest with
  * the first datagram, and again when it ended.

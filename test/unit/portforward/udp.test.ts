@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { afterEach, expect, test } from 'vitest'
 import { DatagramReader, encodeDatagram, encodeFlowEnd } from '../../../src/portforward/udp-frames.ts'
-import { datagramRelay } from '../../../src/portforward/udp-over-ssh.ts'
+import { datagramRelay, sharedRelays } from '../../../src/portforward/udp-over-ssh.ts'
 import { forwardUdp, type UdpFlow } from '../../../src/portforward/udp.ts'
 
 const open: (() => void)[] = []
@@ -134,4 +134,22 @@ test('the relay starts with the first datagram, and again when it ended', async 
   expect(streams).toHaveLength(2)
   relay.close()
   expect(streams[1]?.destroyed).toBe(true)
+})
+
+test('a port of the guest has one relay, which ends with its last user', () => {
+  const events: string[] = []
+  const relays = sharedRelays((host, port) => {
+    events.push(`+ ${host} ${port}`)
+    return {
+      flow: () => ({ send: () => undefined, close: () => undefined }),
+      close: () => events.push(`- ${host} ${port}`),
+    }
+  })
+  const [a, b] = [relays('::1', 1), relays('::1', 1)]
+  relays('::1', 2)
+  a.close()
+  expect(events).toEqual(['+ ::1 1', '+ ::1 2'])
+  b.close()
+  relays('::1', 1)
+  expect(events).toEqual(['+ ::1 1', '+ ::1 2', '- ::1 1', '+ ::1 1'])
 })
