@@ -16,7 +16,7 @@ const limitMs = 120_000
 let folder: string
 let sshd: Sshd
 let link: SshLink
-const closing: (() => Promise<unknown> | unknown)[] = []
+const closing: (() => unknown)[] = []
 
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'tcolima-peer-'))
