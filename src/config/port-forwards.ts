@@ -52,6 +52,8 @@ export interface PortForwardProblem {
 }
 
 const loopback = '127.0.0.1'
+// What lies in the folder of an instance already.
+const ownSockets = /^(?:agent|qmp|guest|docker|mount\.\d+)\.sock$/
 const everything: [number, number] = [1, 65_535]
 
 /**
@@ -174,6 +176,9 @@ function socketProblem(entry: PortForwardEntry, home: string): PortForwardProble
     }
     if (end === 'guest' && !socket.startsWith('/'))
       return { key, problem: `must be an absolute path in the guest, not ${shown(socket)}` }
+    if (end === 'host' && ownSockets.test(socket)) {
+      return { key, problem: `must be another name: ${socket} is one of tcolima's own in that folder` }
+    }
     if (end === 'host' && socket.startsWith('~') && !absolutePath(socket, home)) {
       return { key, problem: `must not begin with the home folder of another user: ${shown(socket)}` }
     }

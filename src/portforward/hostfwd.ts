@@ -12,8 +12,11 @@ const network = 'net0'
 /** Forwards in QEMU's user network (QEMU manual, "hostfwd_add"): they live in QEMU and outlive the agent. */
 export function hostfwdForwarder(monitor: HumanMonitor): Forwarder {
   return {
-    open: async (forward) => {
+    open: async (forward, again) => {
       const { hostAddress, hostPort, guestPort, proto } = forward
+      // Cheaper than to ask QEMU.
+      const problem = again ? await bindProblem(proto, hostAddress, hostPort) : undefined
+      if (problem !== undefined) throw refusal(problem, hostAddress, hostPort)
       await addHostfwd(monitor, hostAddress, hostPort, guestPort, proto)
       return async () => removeHostfwd(monitor, hostAddress, hostPort, proto)
     },

@@ -143,6 +143,10 @@ describe('what is wrong is told where it stands', () => {
       '2:33: portForwards[0].hostSocket knows no variables: write ~ for your home folder, and a relative path for the folder of the instance',
     ],
     [
+      'guestSocket: /a, hostSocket: docker.sock',
+      "2:33: portForwards[0].hostSocket must be another name: docker.sock is one of tcolima's own in that folder",
+    ],
+    [
       'guestSocket: /a, hostSocket: ~bob/a',
       '2:33: portForwards[0].hostSocket must not begin with the home folder of another user: "~bob/a"',
     ],

@@ -77,6 +77,26 @@ describe('rules', () => {
     }
   })
 
+  test('tried again, one that is still taken does not concern QEMU', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const { ask, lines } = monitor('')
+    const forward = {
+      proto: 'tcp' as const,
+      hostAddress: '127.0.0.1',
+      hostPort: port,
+      via: 'hostfwd' as const,
+    }
+    const open = () => hostfwdForwarder(ask).open({ ...forward, guestAddress: '', guestPort: 80 }, true)
+    await expect(open()).rejects.toThrow(`port ${port} of the host is taken`)
+    expect(lines).toEqual([])
+    server.close()
+    await once(server, 'close')
+    await open()
+    expect(lines).toEqual([`hostfwd_add net0 tcp:127.0.0.1:${port}-:80`])
+  })
+
   test('an address that is none of the host', async () => {
     await expect(addHostfwd(monitor(refusal).ask, '192.0.2.7', 8080, 80)).rejects.toMatchObject({
       message: 'the host has no address 192.0.2.7',
