@@ -113,7 +113,7 @@ beforeAll(async () => {
 - {guestPort: 17020, guestIP: 0.0.0.0, guestIPMustBeZero: false, ignore: true}
 - {guestIPMustBeZero: true, guestPort: 17021, hostIP: 127.0.0.1}
 - {guestPort: 17030, static: true, proto: tcp}
-- {guestSocket: /tmp/guest.sock, hostSocket: guest.sock}
+- {guestSocket: /tmp/guest.sock, hostSocket: app.sock}
 - {guestPort: 17040, hostSocket: port.sock}
 - {guestSocket: /tmp/guest.sock, hostPort: 27041}
 - {guestPort: 17050, hostPort: ${(host.address() as AddressInfo).port}, reverse: true}
@@ -328,9 +328,9 @@ describe('the command', () => {
 describe('sockets', () => {
   it('of the guest are on the host, for their user alone', async () => {
     const end = await serve('unix:/tmp/guest.sock')
-    expect(await answered({ path: inFolder('guest.sock') }, 'in')).toBe('in')
+    expect(await answered({ path: inFolder('app.sock') }, 'in')).toBe('in')
     expect(await answered(on(27041), 'port')).toBe('port')
-    expect(statSync(inFolder('guest.sock')).mode & 0o777).toBe(0o600)
+    expect(statSync(inFolder('app.sock')).mode & 0o777).toBe(0o600)
     await end()
   })
 
@@ -381,7 +381,7 @@ describe('sockets', () => {
         await tcolima(['start', profile, '--ssh-agent', '--activate=false'], { env })
       }
       expect(await answered(on(17096), 'x', againMs)).toBe('x')
-      expect(await answered({ path: inFolder('guest.sock') }, 'x', againMs)).toBe('x')
+      expect(await answered({ path: inFolder('app.sock') }, 'x', againMs)).toBe('x')
       await eventually(
         async () => ((await inGuest('/tmp/host.sock', 'x')) === 'host socket: x' ? true : undefined),
         againMs,
