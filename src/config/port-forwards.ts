@@ -77,7 +77,7 @@ export function resolvePortForward(
     ? undefined
     : (given.guest ?? (reverse ? given.host : undefined) ?? everything)
   const host = isSet(hostSocket) ? undefined : (given.host ?? guest)
-  const guestIP = entry.guestIP ?? (entry.guestIPMustBeZero ? '0.0.0.0' : loopback)
+  const guestIP = usualForm(entry.guestIP) ?? (entry.guestIPMustBeZero ? '0.0.0.0' : loopback)
   return {
     ok: true,
     value: {
@@ -86,7 +86,7 @@ export function resolvePortForward(
       guestIPMustBeZero: entry.guestIPMustBeZero ?? guestIP === '0.0.0.0',
       ...(guest ? { guestPorts: guest } : {}),
       ...(isSet(guestSocket) ? { guestSocket } : {}),
-      hostIP: entry.hostIP ?? loopback,
+      hostIP: usualForm(entry.hostIP) ?? loopback,
       ...(host ? { hostPorts: host } : {}),
       ...(isSet(hostSocket) ? { hostSocket: absolutePath(hostSocket, home) ?? hostSocket } : {}),
       ignore: entry.ignore ?? false,
@@ -231,6 +231,12 @@ function portsOf(
 
 function count([first, last]: [number, number]): number {
   return last - first + 1
+}
+
+/** An address as RFC 5952 writes it: it is compared as text. */
+function usualForm(ip: string | null | undefined): string | undefined {
+  if (!isSet(ip)) return undefined
+  return isIP(ip) === 6 ? new URL(`http://[${ip}]/`).hostname.slice(1, -1) : ip
 }
 
 function isSet<T>(value: T | null | undefined): value is T {

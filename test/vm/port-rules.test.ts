@@ -276,6 +276,26 @@ describe('a port that is taken', () => {
   })
 })
 
+describe('many ports at once', () => {
+  it('B28: all come, commands answer meanwhile, and all are given back', async () => {
+    const listen = `use Socket; my @all; for my $port (20000 .. 20999) {
+      socket(my $s, AF_INET, SOCK_STREAM, 0) or die; bind($s, pack_sockaddr_in($port, INADDR_ANY)) or die; listen($s, 5);
+      push @all, $s } sleep 600`
+    const start = 'ulimit -n 2000; nohup perl -e "$1" >/dev/null 2>&1 & echo $!'
+    const { stdout } = await tcolima(['ssh', profile, '--', 'sh', '-c', start, 'sh', listen])
+    const began = performance.now()
+    expect((await tcolima(['ssh', profile, '--', 'true'])).exitCode).toBe(0)
+    expect(performance.now() - began).toBeLessThan(10_000)
+    for (const port of [20_000, 20_500, 20_999]) {
+      await eventually(async () => ((await refused('127.0.0.1', port)) ? undefined : true), 60_000)
+    }
+    await tcolima(['ssh', profile, '--', 'kill', String(stdout)])
+    for (const port of [20_000, 20_500, 20_999]) {
+      await eventually(async () => ((await refused('127.0.0.1', port)) ? true : undefined), 60_000)
+    }
+  })
+})
+
 describe('the command', () => {
   it('names processes and containers', async () => {
     const end = await serve('echo:0.0.0.0:17090')

@@ -36,6 +36,10 @@ describe('a rule gets the defaults of Lima', () => {
     ],
     ['guestPort: 80, guestIPMustBeZero: true', { ...plain, guestIP: '0.0.0.0', guestIPMustBeZero: true }],
     ['guestPort: 80, hostIP: "::1", proto: udp', { ...plain, hostIP: '::1', proto: 'udp' }],
+    [
+      'guestPort: 80, hostIP: "0:0::0:1", guestIP: "2001:DB8::0"',
+      { ...plain, hostIP: '::1', guestIP: '2001:db8::' },
+    ],
     ['guestPort: 80, static: true', { ...plain, static: true }],
     [
       'guestSocket: /run/a.sock, hostSocket: a.sock',
