@@ -132,6 +132,7 @@ describe('nothing is held', () => {
     ['no HTTP', `hello\r\n\r\n${held}`, done],
     ['an answer that is none', held, `hello\r\n\r\n${done}`],
     ['an answer without a request', '', done],
+    ['an upgrade that nobody asked for', held, `HTTP/1.1 101 Switching Protocols\r\n\r\n${done}`],
   ])('%s', async (_name, request, answer) => {
     const connection = holding()
     await connection.ask(request)
