@@ -218,7 +218,8 @@ export class Forwards extends EventEmitter<{ change: [] }> {
 function isSame(a: PlannedForward, b: PlannedForward): boolean {
   return (
     a.via === b.via &&
-    a.guestAddress === b.guestAddress &&
+    // Docker's second listener, on `::`, is seen a moment after the first: no reason to close a port in between.
+    (a.via === 'relay' || a.guestAddress === b.guestAddress) &&
     a.guestPort === b.guestPort &&
     a.guestSocket === b.guestSocket &&
     a.refused === b.refused

@@ -276,6 +276,20 @@ describe('rules', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test("docker's second listener moves nothing, whichever is seen first", async () => {
+    const [four, six] = ['tcp 00000000 0050', 'tcp6 00000000000000000000000000000000 0050']
+    for (const [first, second] of [
+      [four, six],
+      [six, four],
+    ]) {
+      const { forwards, settled } = fixture({ ipv6: true })
+      forwards.update([first ?? ''], [], true)
+      expect(await settled()).toHaveLength(2)
+      forwards.update([second ?? ''], [], false)
+      expect(await settled()).toEqual([])
+    }
+  })
+
   test('a change is told', async () => {
     const { forwards } = fixture()
     const changed = vi.fn()
