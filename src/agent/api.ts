@@ -13,6 +13,9 @@ export interface AgentMethods {
   start: { params: StartParams; result: StartResult }
   stop: { params: { force: boolean }; result: Record<string, never> }
   status: { params: Record<string, never>; result: AgentStatus }
+  ports: { params: Record<string, never>; result: PortStatus[] }
+  /** Tells changes until the connection or the machine ends. */
+  watchPorts: { params: Record<string, never>; result: Record<string, never> }
   addMount: { params: AddMountParams; result: MountSpec }
   removeMount: { params: RemoveMountParams; result: MountSpec }
   exec: { params: ExecParams; result: Record<string, never> }
@@ -27,6 +30,7 @@ export interface AgentRequest<M extends AgentMethod = AgentMethod> {
 
 export type AgentReply<M extends AgentMethod = AgentMethod> =
   | { event: ProgressEvent }
+  | { change: PortChange }
   | { result: AgentMethods[M]['result'] }
   | { error: ErrorRecord }
 
@@ -53,6 +57,20 @@ export interface AgentStatus {
   sockets: Record<string, string>
   /** What the user should know of and can mend. */
   warnings: { text: string; hint: string }[]
+}
+
+/** A forward, and who uses it where that is known. */
+export interface PortStatus extends ForwardStatus {
+  /** What listens in the guest: `nginx (712)`. */
+  process?: string
+  /** The container that published the port. */
+  container?: string
+}
+
+/** A forward that is there, is another than before, or is gone. */
+export interface PortChange {
+  type: 'added' | 'changed' | 'removed'
+  port: PortStatus
 }
 
 export interface MountStatus {

@@ -2,12 +2,14 @@ import { connect, type Socket } from 'node:net'
 import { TcolimaError } from '../host/errors.ts'
 import type { Report } from '../host/progress.ts'
 import { lastLines } from '../host/text.ts'
-import type { AgentMethod, AgentMethods, AgentReply, ExecParams } from './api.ts'
+import type { AgentMethod, AgentMethods, AgentReply, ExecParams, PortChange } from './api.ts'
 
 /** How a request is made. */
 export interface CallOptions {
   /** Gets the events that come before the answer. */
   report?: Report
+  /** Gets the changes that `watchPorts` tells. */
+  onChange?: (change: PortChange) => void
   /** Takes the request back. */
   signal?: AbortSignal
   /** Milliseconds until the answer; no limit unless told. */
@@ -28,7 +30,7 @@ export async function callAgent<M extends AgentMethod>(
 ): Promise<AgentMethods[M]['result']> {
   const socket = await connected(path)
   return await new Promise<AgentMethods[M]['result']>((resolve, reject) => {
-    const { signal, report, limitMs, log } = options
+    const { signal, report, onChange, limitMs, log } = options
     const finish = (settle: () => void) => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
@@ -50,6 +52,7 @@ export async function callAgent<M extends AgentMethod>(
     const take = (line: string) => {
       const reply = JSON.parse(line) as AgentReply<M>
       if ('event' in reply) report?.(reply.event)
+      else if ('change' in reply) onChange?.(reply.change)
       else if ('error' in reply) finish(() => reject(TcolimaError.fromRecord(reply.error)))
       else finish(() => resolve(reply.result))
     }

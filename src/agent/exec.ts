@@ -5,13 +5,19 @@ import { shellQuote } from '../guest/seed.ts'
 import type { InstanceState } from '../instance/state.ts'
 import { signalCommand } from '../ssh/signal.ts'
 import type { ExecParams } from './api.ts'
+import { guestAgentSocket } from './port-rules.ts'
 import { encodeFrame, FrameReader, frameKind, longestFrame } from './frames.ts'
 
 /** The command line that the guest's shell gets. Pure. */
-export function remoteCommand(params: ExecParams, mounts: InstanceState['config']['mounts']): string {
+export function remoteCommand(
+  params: ExecParams,
+  mounts: InstanceState['config']['mounts'],
+  forwardAgent = false,
+): string {
   const folder = guestFolder(params.cwd, mounts)
   // A folder that cannot be entered is no reason not to run: the command then starts at home.
-  const enter = folder === undefined ? '' : `cd ${shellQuote(folder)} 2>/dev/null; `
+  const agent = forwardAgent ? `export SSH_AUTH_SOCK=${guestAgentSocket}; ` : ''
+  const enter = agent + (folder === undefined ? '' : `cd ${shellQuote(folder)} 2>/dev/null; `)
   if (params.command.length === 0) return `${enter}exec "$SHELL" -l`
   return `${enter}exec ${params.command.map(shellQuote).join(' ')}`
 }

@@ -137,6 +137,7 @@ export async function writeSshFiles(
   context: AgentContext,
   record: InstanceRecord,
   sshPort: number,
+  forwardAgent: boolean,
 ): Promise<void> {
   const { paths, home } = context
   const alias = externalName(paths.profile)
@@ -148,6 +149,7 @@ export async function writeSshFiles(
     user: record.user.name,
     identityFile: key.file,
     knownHostsFile: paths.knownHosts,
+    forwardAgent,
   }
   await writeFileAtomic(paths.sshConfig, sshConfigText(facts))
 }

@@ -1,8 +1,12 @@
+import path from 'node:path'
 import type { Duplex } from 'node:stream'
+import type { PortForward } from '../config/port-forwards.ts'
 import { GuestLink } from '../guest/link.ts'
 import type { HostMessage } from '../guest/protocol.ts'
 import { delay } from '../host/delay.ts'
 import { TcolimaError } from '../host/errors.ts'
+import type { Host } from '../host/platform.ts'
+import { portHolder } from '../host/port-holder.ts'
 import type { InstancePaths } from '../instance/paths.ts'
 import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
@@ -11,8 +15,11 @@ import { KeptFiles } from '../mounts/kept.ts'
 import { FifoLock } from '../mounts/order.ts'
 import { Owners } from '../mounts/owners.ts'
 import { hostfwdForwarder, hostfwdRules, parseUsernet } from '../portforward/hostfwd.ts'
-import { Forwards } from '../portforward/forwards.ts'
-import { sshForwarder } from '../portforward/over-ssh.ts'
+import { Forwards, type ForwardStatus } from '../portforward/forwards.ts'
+import { type GuestStreams, sshForwarder } from '../portforward/over-ssh.ts'
+import { ReverseForwards } from '../portforward/reverse.ts'
+import { relayForwarder } from '../portforward/relay.ts'
+import { datagramRelay, sharedRelays } from '../portforward/udp-over-ssh.ts'
 import { SshConnection } from '../ssh/connection.ts'
 import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
@@ -22,6 +29,7 @@ import { GuestState } from './guest-state.ts'
 import { Notifications } from './notifications.ts'
 import { mountMessages } from './live-mounts.ts'
 import { MountServers } from './mount-servers.ts'
+import { hasIPv6, rulesIn, sshAgentRule } from './port-rules.ts'
 import type { PortsWorld } from './settle-ports.ts'
 import { SshMounts } from './ssh-mounts.ts'
 import { ensureSshPort } from './ssh-port.ts'
@@ -34,6 +42,7 @@ export interface MachineInput {
   qemu: QemuProcess
   /** The private key to log in with. */
   privateKey: string
+  host: Pick<Host, 'platform' | 'uid' | 'env'>
   log: (line: string) => void
   signal: AbortSignal
 }
@@ -52,6 +61,8 @@ export class Machine {
   readonly qmp: Qmp
   readonly guest = new GuestState()
   readonly forwards: Forwards
+  /** What of the host appears in the guest. */
+  readonly reverse: ReverseForwards
   readonly ssh: SshLink
   /** Serves the folders of the host. */
   readonly mounts: MountServers
@@ -94,12 +105,13 @@ export class Machine {
     }
     // The guest gives a user's own group the number of the user where that is free.
     const user = { uid: record.user.uid, gid: record.user.uid }
-    const overSsh = new SshMounts(async (signal) => {
+    const connectOnceReady = async (signal: AbortSignal) => {
       // Connections to a guest that cannot answer yet are held for long.
       const ready = () => this.guest.ready.has('ssh')
       await this.guest.wait('SSH was not ready in the guest', ready, sshLimitMs, signal)
       return await this.ssh.get()
-    }, log)
+    }
+    const overSsh = new SshMounts(connectOnceReady, log)
     this.mounts = new MountServers(state.mounts, state.sockets.mounts, {
       nameLock,
       journal: paths.mountJournal,
@@ -126,14 +138,36 @@ export class Machine {
         ),
       () => log('the SSH connection was lost'),
     )
+    const guestStreams: GuestStreams = {
+      openTcp: (host, port) => this.openTcp(host, port),
+      openUnix: (socket) => this.openUnix(socket),
+      relayUdp: sharedRelays((host, port) =>
+        datagramRelay(
+          async () => await (await this.ssh.get()).exec(`/usr/lib/tcolima/udp-relay ${host} ${port}`),
+          log,
+        ),
+      ),
+    }
+    const rules = rulesIn(paths.folder, state.config.portForwards)
     this.forwards = new Forwards({
       forwarders: {
         hostfwd: hostfwdForwarder((line) => qmp.human(line)),
-        ssh: sshForwarder((host, port) => this.openTcp(host, port)),
+        relay: relayForwarder((key) => this.forwards.isActive(key), guestStreams, input.host),
+        ssh: sshForwarder(guestStreams, input.host),
       },
       internal: internalPorts,
-      log,
+      rules,
+      ipv6: hasIPv6(),
+      platform: input.host.platform,
+      holder: (forward) => portHolder(forward.proto, forward.hostPort),
       adopted: hostfwdRules((line) => qmp.human(line), usernet),
+      log,
+    })
+    this.reverse = new ReverseForwards({
+      rules: [...rules.filter(({ reverse }) => reverse), ...agentRules(input, warn)],
+      connect: connectOnceReady,
+      platform: input.host.platform,
+      log,
     })
     link.on('message', (message) => {
       const rebooted = this.guest.take(message)
@@ -166,7 +200,9 @@ export class Machine {
       const before = state.sshPort
       state.sshPort = await ensureSshPort((line) => qmp.human(line), usernet, state.sshPort)
       // Of an earlier agent.
-      const forwards = usernet.filter((rule) => rule.guestPort !== 22 || rule.hostPort !== state.sshPort)
+      const forwards = usernet.filter(
+        (rule) => rule.proto === 'udp' || rule.guestPort !== 22 || rule.hostPort !== state.sshPort,
+      )
       if (state.sshPort !== before) await writeState(paths.state, state)
       const link = await GuestLink.connect(state.sockets.guestLink)
       const machine = new Machine(input, qmp, link, forwards)
@@ -178,14 +214,19 @@ export class Machine {
     }
   }
 
+  /** All that is forwarded, either way. */
+  ports(): ForwardStatus[] {
+    return [...this.forwards.list(), ...this.reverse.list()]
+  }
+
   /** Whether changes on the host are being brought to watchers of a mount. */
   isWatched(mount: number): boolean {
     return this.#notifications?.isWatched(mount) ?? false
   }
 
   /** A stream to a Unix socket of the guest. */
-  async openUnix(path: string): Promise<Duplex> {
-    return await (await this.ssh.get()).openUnix(path)
+  async openUnix(socket: string): Promise<Duplex> {
+    return await (await this.ssh.get()).openUnix(socket)
   }
 
   /** A stream to a TCP port of the guest, as seen from inside. */
@@ -220,13 +261,25 @@ export class Machine {
     this.ssh.close()
     this.#link.close()
     await this.#notifications?.close()
-    await Promise.all([mounts, this.forwards.close().catch(() => undefined)])
+    await Promise.all([mounts, this.reverse.close(), this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }
 }
 
+/** The rule for the host's SSH agent, where it is wanted and there is one. */
+function agentRules({ state, host }: MachineInput, warn: (warning: HostWarning) => void): PortForward[] {
+  if (!state.config.forwardAgent) return []
+  const socket = host.env.SSH_AUTH_SOCK ?? ''
+  if (path.isAbsolute(socket)) return [sshAgentRule(socket)]
+  warn({
+    text: 'there is no SSH agent to forward: SSH_AUTH_SOCK was not set when the machine was started',
+    hint: 'Start it from a shell where `ssh-add -l` works: tcolima restart',
+  })
+  return []
+}
+
 /** Connects to the monitor of a QEMU that may just be starting; it makes the socket within a moment, or ends. */
-async function connectQmp(path: string, input: MachineInput): Promise<Qmp> {
+async function connectQmp(socket: string, input: MachineInput): Promise<Qmp> {
   let ended: string | undefined
   void input.qemu.ended.then((reason) => {
     ended = reason
@@ -237,7 +290,7 @@ async function connectQmp(path: string, input: MachineInput): Promise<Qmp> {
     input.signal.throwIfAborted()
     if (ended !== undefined) throw new TcolimaError('failed', `QEMU ended: ${ended}`)
     try {
-      return await Qmp.connect(path, 5000)
+      return await Qmp.connect(socket, 5000)
     } catch (error) {
       if (performance.now() > until) throw error
       await delay(20, input.signal)

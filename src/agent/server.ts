@@ -78,6 +78,15 @@ async function answer(socket: Socket, line: string, rest: Buffer, supervisor: Su
     case 'status':
       reply(socket, { result: supervisor.status() })
       break
+    case 'ports':
+      socket.resume()
+      reply(socket, { result: await supervisor.ports(gone.signal) })
+      break
+    case 'watchPorts':
+      socket.resume()
+      await supervisor.watchPorts((change) => reply(socket, { change }), gone.signal)
+      reply(socket, { result: {} })
+      break
     case 'addMount': {
       socket.resume()
       const { params } = request as AgentRequest<'addMount'>
@@ -94,7 +103,10 @@ async function answer(socket: Socket, line: string, rest: Buffer, supervisor: Su
       const { params } = request as AgentRequest<'exec'>
       const { machine, state } = supervisor.machine()
       const ssh = await machine.ssh.get()
-      const channel = await ssh.exec(remoteCommand(params, state.mounts), execOptions(params))
+      const channel = await ssh.exec(
+        remoteCommand(params, state.mounts, state.config.forwardAgent),
+        execOptions(params),
+      )
       reply(socket, { result: {} })
       joinExec(socket, channel, rest)
       return

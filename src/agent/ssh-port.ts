@@ -14,7 +14,9 @@ export async function ensureSshPort(
   usernet: ReturnType<typeof parseUsernet>,
   wanted: number,
 ): Promise<number> {
-  const existing = usernet.find((rule) => rule.guestPort === 22 && rule.hostAddress === '127.0.0.1')
+  const existing = usernet.find(
+    (rule) => rule.proto === 'tcp' && rule.guestPort === 22 && rule.hostAddress === '127.0.0.1',
+  )
   if (existing) return existing.hostPort
   let last: unknown
   for (let attempt = 0; attempt < attempts; attempt++) {

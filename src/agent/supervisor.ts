@@ -11,13 +11,22 @@ import { engineNamed } from '../runtime/engines.ts'
 import { userKey } from '../ssh/keys.ts'
 import { endDaemons } from '../vm/daemons.ts'
 import { adoptQemu, type QemuProcess } from '../vm/process.ts'
-import type { AddMountParams, AgentStatus, RemoveMountParams, StartParams, StartResult } from './api.ts'
+import type {
+  AddMountParams,
+  AgentStatus,
+  PortChange,
+  PortStatus,
+  RemoveMountParams,
+  StartParams,
+  StartResult,
+} from './api.ts'
 import type { AgentContext } from './context.ts'
 import { type HostSockets, openHostSockets } from './host-sockets.ts'
 import { launch, writeSshFiles } from './launch.ts'
 import { addMount, type LiveMounts, removeMount } from './live-mounts.ts'
 import { Machine } from './machine.ts'
 import { type Names, openNames } from './names.ts'
+import { namedPorts, type PortSources, watchPorts } from './port-owners.ts'
 import { prepare } from './prepare.ts'
 import { refuseOtherSettings } from './settings.ts'
 import { waitReady } from './wait-ready.ts'
@@ -127,16 +136,29 @@ export class Supervisor {
         watched: running?.machine.isWatched(index) ?? false,
         ...(running?.machine.guest.mounts.get(index) ?? { state: 'waiting', detail: '' }),
       })),
-      ports: running?.machine.forwards.list() ?? [],
+      ports: running?.machine.ports() ?? [],
       sockets: running?.sockets.paths ?? {},
       warnings: running?.machine.warnings ?? [],
     }
   }
 
+  /** All forwards with who uses them. Throws `not-running`. */
+  async ports(signal: AbortSignal): Promise<PortStatus[]> {
+    this.machine()
+    return await namedPorts(this.#owners(), signal)
+  }
+
+  /** Tells each forward that there is, and each change, until the machine or the signal ends it. Throws `not-running`. */
+  async watchPorts(tell: (change: PortChange) => void, signal: AbortSignal): Promise<void> {
+    const { machine } = this.machine()
+    const ended = new AbortController()
+    void machine.qemu.ended.then(() => ended.abort())
+    await watchPorts(this.#owners(), tell, AbortSignal.any([signal, ended.signal]))
+  }
+
   /** The machine, for commands in it. Throws `not-running`. */
   machine(): { machine: Machine; state: InstanceState } {
-    if (!this.#running) throw new TcolimaError('not-running', `${this.#context.paths.profile} is not running`)
-    return this.#running
+    return this.#running ?? this.#notRunning()
   }
 
   /** Mounts one more folder into the running guest. Throws like `addMount`, and `not-running`. */
@@ -160,6 +182,16 @@ export class Supervisor {
     this.#running?.names?.close()
     await this.#running?.sockets.close()
     await this.#running?.machine.close()
+  }
+
+  #owners(): PortSources {
+    const { machine, state, sockets } = this.#running ?? this.#notRunning()
+    const engine = engineNamed(state.config.runtime)
+    return { machine, engine, socket: sockets.paths[engine.sockets[0]?.name ?? ''] ?? '' }
+  }
+
+  #notRunning(): never {
+    throw new TcolimaError('not-running', `${this.#context.paths.profile} is not running`)
   }
 
   #liveMounts(signal: AbortSignal): LiveMounts {
@@ -253,13 +285,13 @@ export class Supervisor {
     qemu: QemuProcess,
     signal: AbortSignal,
   ): Promise<void> {
-    const { paths, log, home } = this.#context
+    const { paths, log, home, host } = this.#context
     const { private: privateKey } = await userKey(homePaths(home).keys)
-    const machine = await Machine.open({ paths, record, state, qemu, privateKey, log, signal })
+    const machine = await Machine.open({ paths, record, state, qemu, privateKey, host, log, signal })
     let sockets: HostSockets
     let names: Names | undefined
     try {
-      await writeSshFiles(this.#context, record, state.sshPort)
+      await writeSshFiles(this.#context, record, state.sshPort, state.config.forwardAgent)
       if (state.sockets.names !== undefined) {
         names = await openNames(state.sockets.names, state.config.network, this.#context.host.platform)
       }

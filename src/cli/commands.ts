@@ -25,6 +25,10 @@ const settings: Flag[] = [
     summary: 'name of your own: an IP address or another name',
     list: true,
   },
+  {
+    flags: '-s, --ssh-agent [boolean]',
+    summary: "use this computer's SSH agent in the guest (default false)",
+  },
   { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)' },
   { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
   { flags: '-y, --yes', summary: 'install missing host packages without asking' },
@@ -109,6 +113,15 @@ export const commands: Command[] = [
       'tcolima mount remove /mnt/data -p work',
     ],
     load: () => import('./commands/mount.ts'),
+  },
+  {
+    name: 'ports',
+    group: 'Machine',
+    summary: 'which ports and sockets of the guest appear where, and why one does not',
+    args: '[profile]',
+    flags: [{ flags: '-w, --watch', summary: 'go on with each change' }, json],
+    examples: ['tcolima ports', 'tcolima ports work --watch'],
+    load: () => import('./commands/ports.ts'),
   },
   {
     name: 'ssh',

@@ -25,6 +25,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     dns: flags.dns as string[] | undefined,
     dnsHost: flags.dnsHost as string[] | undefined,
     activate: onOrOff('--activate', flags.activate),
+    sshAgent: onOrOff('--ssh-agent', flags.sshAgent),
   }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }

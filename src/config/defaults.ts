@@ -16,4 +16,5 @@ export const defaults = {
   activate: true,
   hostname: '',
   network: { dns: [], dnsHosts: {} },
+  forwardAgent: false,
 } as const

@@ -43,6 +43,8 @@ export interface FlagValues {
   dns: readonly string[]
   /** `--dns-host`, `NAME=VALUE`. Takes the place of the file's. */
   dnsHost: readonly string[]
+  /** `--ssh-agent` */
+  sshAgent: boolean
 }
 
 /** New values for keys of the file, in the form the file has them. A key that is undefined or absent stays as it is. */
@@ -65,6 +67,7 @@ export interface ConfigChanges {
   hostname?: string | undefined
   /** Only these parts of the key are set. */
   network?: { dns?: string[]; dnsHosts?: Record<string, string> } | undefined
+  forwardAgent?: boolean | undefined
 }
 
 /** What a flag is measured against: the host's processors and memory (bytes), and where its paths begin. */
@@ -91,6 +94,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     autoActivate: flags.activate,
     hostname: checked('--hostname', flags.hostname, checkHostname),
     network: networkChanges(flags),
+    forwardAgent: flags.sshAgent,
   })
 }
 

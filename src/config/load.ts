@@ -10,7 +10,7 @@ import { type ConfigChanges, type FlagValues, flagChanges } from './flags.ts'
 import { ignoredSettings, isOtherHypervisor } from './ignored.ts'
 import { type MountEntry, type MountSpec, outerFirst, resolveMount } from './mounts.ts'
 import { nearest } from './nearest.ts'
-import { type Config, type HostFacts, type Settings, settingsSchema } from './schema.ts'
+import { type Config, type HostFacts, portForwardKeys, type Settings, settingsSchema } from './schema.ts'
 
 /** A loaded configuration. */
 export interface LoadedConfig {
@@ -91,6 +91,8 @@ function resolved(settings: Settings, host: HostFacts): Config {
       dns: settings.network?.dns ?? defaults.network.dns,
       dnsHosts: settings.network?.dnsHosts ?? defaults.network.dnsHosts,
     },
+    portForwards: settings.portForwards ?? [],
+    forwardAgent: settings.forwardAgent ?? defaults.forwardAgent,
   }
 }
 
@@ -148,6 +150,7 @@ function problemsOf(issue: core.$ZodIssue, document: ConfigDocument, topKeys: st
 /** The keys that may stand where a wrong one does. */
 function keysAt(where: readonly PropertyKey[], topKeys: string[]): string[] {
   if (where.length === 0) return topKeys
+  if (where[0] === 'portForwards') return portForwardKeys
   return where[0] === 'mounts' ? ['location', 'mountPoint', 'writable'] : ['mode', 'script']
 }
 

@@ -23,6 +23,7 @@ import {
   type NetworkConfig,
   plainName,
 } from './names.ts'
+import { type PortForward, resolvePortForward } from './port-forwards.ts'
 
 /** All settings of an instance, with nothing left to look up. */
 export interface Config {
@@ -51,6 +52,10 @@ export interface Config {
   /** '': the profile's external name. */
   hostname: string
   network: NetworkConfig
+  /** The user's rules, first match first; what none of them matches goes by the defaults. */
+  portForwards: readonly PortForward[]
+  /** Whether the guest's user can use the SSH agent of the host. */
+  forwardAgent: boolean
 }
 
 /** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
@@ -79,6 +84,8 @@ export function settingsSchema(host: HostFacts) {
     docker: z.record(z.string(), z.unknown(), 'must be a map: the keys of daemon.json').optional(),
     hostname: checkedBy(checkHostname),
     network: networkSchema().optional(),
+    portForwards: z.array(portForwardSchema(host.home), 'must be a list of rules').optional(),
+    forwardAgent: z.boolean('must be true or false').optional(),
     ...ignoredShape(),
   })
 }
@@ -152,6 +159,59 @@ function required<T>(check: (value: unknown) => Checked<T>) {
     ctx.issues.push({ code: 'custom', message: result.problem, input: value })
     return z.NEVER
   })
+}
+
+/** The keys of a rule for ports. */
+export const portForwardKeys = [
+  'guestIP',
+  'guestIPMustBeZero',
+  'guestPort',
+  'guestPortRange',
+  'guestSocket',
+  'hostIP',
+  'hostPort',
+  'hostPortRange',
+  'hostSocket',
+  'proto',
+  'ignore',
+  'reverse',
+  'static',
+]
+
+function portForwardSchema(home: string) {
+  const text = z.string('must be text').nullish()
+  const flag = z.boolean('must be true or false').nullish()
+  const isPort = 'must be a port from 1 to 65535'
+  const port = z.int(isPort).min(1, isPort).max(65_535, isPort)
+  const range = z.tuple([port, port], 'must be the first and the last port, such as [3000, 3009]')
+  const shape = {
+    guestIP: text,
+    guestIPMustBeZero: flag,
+    guestPort: port.nullish(),
+    guestPortRange: range.nullish(),
+    guestSocket: text,
+    hostIP: text,
+    hostPort: port.nullish(),
+    hostPortRange: range.nullish(),
+    hostSocket: text,
+    proto: z.enum(['tcp', 'udp', 'any'], 'must be tcp, udp or any').nullish(),
+    ignore: flag,
+    reverse: flag,
+    static: flag,
+  }
+  return z
+    .strictObject(shape, {
+      error: (issue) =>
+        issue.code === 'invalid_type' ? 'must be a map with keys such as guestPort and hostPort' : undefined,
+    })
+    .transform((entry, ctx): PortForward => {
+      const result = resolvePortForward(entry, home)
+      if (result.ok) return result.value
+      const { key, problem } = result
+      const path = key === undefined ? [] : [key]
+      ctx.issues.push({ code: 'custom', message: problem, input: undefined, path })
+      return z.NEVER
+    })
 }
 
 /** A key whose values one of the check functions judges, so that the file and the flags have the same rules. */

@@ -62,5 +62,19 @@ network:
 
 # Host name of the virtual machine; "" takes the name of the instance.
 hostname: ""
+
+# Whether the SSH agent of this computer can be used in the guest.
+forwardAgent: ${defaults.forwardAgent}
+
+# Where ports and sockets of the guest appear, by the first rule that matches; what none matches appears on this computer
+# at the same port, on the addresses it has in the guest (loopback or all). Examples:
+# portForwards:
+#   - guestPort: 5432
+#     hostPort: 15432
+#   - guestPortRange: [9000, 9099]
+#     ignore: true
+#   - guestSocket: /run/app/app.sock
+#     hostSocket: app.sock
+portForwards: []
 `
 }

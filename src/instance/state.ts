@@ -27,8 +27,13 @@ export interface InstanceState {
   ended?: string
 }
 
-// Of machines that run over an update, and had no such settings yet.
-const olderSettings = { mountType: 'sshfs', network: { dns: [], dnsHosts: {} } } as const
+// Settings that machines which run over an update were started without.
+const absent = {
+  mountType: 'sshfs',
+  network: { dns: [], dnsHosts: {} },
+  portForwards: [],
+  forwardAgent: false,
+} as const
 
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */
 export function readState(file: string): InstanceState | undefined {
@@ -39,7 +44,7 @@ export function readState(file: string): InstanceState | undefined {
     if (!whole) return undefined
     // One that runs over an update was started when mounts had one type, and stayed as they were.
     const mounts = state.config.mounts.map((mount, index) => ({ ...mount, index }))
-    return { ...{ mounts }, ...state, config: { ...olderSettings, ...state.config } }
+    return { ...{ mounts }, ...state, config: { ...absent, ...state.config } }
   } catch {
     return undefined
   }

@@ -1,20 +1,25 @@
+import { EventEmitter } from 'node:events'
 import { messageOf } from '../host/errors.ts'
 import type { Forwarder } from './forwarder.ts'
 import { type Listener, parseListener } from './listeners.ts'
-import { forwardKey, type PlannedForward, planForwards } from './plan.ts'
+import { forwardKey, type PlannedForward, planForwards, type PlanSettings } from './plan.ts'
+import { isTaken } from './refusal.ts'
 
 /** A forward as users see it. */
-export interface ForwardStatus extends PlannedForward {
+export interface ForwardStatus extends Omit<PlannedForward, 'refused'> {
   state: 'active' | 'failed'
   /** Why it failed. */
   reason?: string
+  /** Whether it leads from the guest to the host. */
+  reverse?: true
 }
 
-/** What the forwards depend on. */
-export interface ForwardsOptions {
+/** What the forwards depend on; `rules` and `ipv6` are empty and false, and `platform` Linux, unless told. */
+export interface ForwardsOptions extends Partial<PlanSettings> {
+  internal: PlanSettings['internal']
   forwarders: Record<PlannedForward['via'], Forwarder>
-  /** Guest ports that never appear on the host. */
-  internal: ReadonlySet<number>
+  /** Who has the port of a forward that could not be had, where that is known. */
+  holder?: (forward: PlannedForward) => string | undefined
   log: (line: string) => void
   /**
    * Forwards that are there already, of an earlier agent. Nothing is done until the guest has told its whole list: those
@@ -26,28 +31,45 @@ export interface ForwardsOptions {
 interface Entry {
   planned: PlannedForward
   close?: () => Promise<void>
+  /** What failed, and the same for users, with who is in the way. */
+  problem?: string
   reason?: string
 }
 
-// Milliseconds between attempts to take a port that was not free.
+// Milliseconds between attempts to take ports that were not free, and how many there are at once: taking turns, any number
+// of them costs no more than these.
 const retryMs = 1000
+const retriesAtOnce = 16
+// How often, for each change, is looked who has a port.
+const mostLooks = 8
 
-/** Makes the host's listening ports follow the guest's. Changes are applied one after the other, in order. */
-export class Forwards {
+/**
+ * Makes the host's listening ports follow the guest's. Changes are applied one after the other, in order. Emits `change`
+ * after each time that anything of the list may have changed.
+ */
+export class Forwards extends EventEmitter<{ change: [] }> {
   readonly #options: ForwardsOptions
+  readonly #settings: PlanSettings
   readonly #listeners = new Map<string, Listener>()
   readonly #entries = new Map<string, Entry>()
   #work: Promise<void> = Promise.resolve()
   #queued = false
+  #looks = 0
   #retry: NodeJS.Timeout | undefined
   #closed = false
   #whole: boolean
 
   constructor(options: ForwardsOptions) {
+    super()
+    // Each that watches is one.
+    this.setMaxListeners(0)
     this.#options = options
-    const { adopted = [] } = options
+    const { rules = [], internal, ipv6 = false, platform = 'linux', adopted = [] } = options
+    this.#settings = { rules, internal, ipv6, platform }
     for (const entry of adopted) this.#entries.set(forwardKey(entry.planned), entry)
     this.#whole = adopted.length === 0
+    // Some rules need no listener.
+    if (rules.length > 0) this.#apply()
   }
 
   /** Takes what the guest told: listeners that came and went (see `parseListener`); `whole`: these are all there are. */
@@ -72,13 +94,16 @@ export class Forwards {
   /** All forwards, by host port. */
   list(): ForwardStatus[] {
     return [...this.#entries.values()]
-      .map(
-        ({ planned, close, reason }): ForwardStatus =>
-          close
-            ? { ...planned, state: 'active' }
-            : { ...planned, state: 'failed', reason: reason ?? 'not yet tried' },
-      )
+      .map(({ planned: { refused, ...planned }, close, reason }): ForwardStatus => {
+        if (close) return { ...planned, state: 'active' }
+        return { ...planned, state: 'failed', reason: refused ?? reason ?? 'not yet tried' }
+      })
       .sort((a, b) => a.hostPort - b.hostPort)
+  }
+
+  /** Whether the forward of a host end (see `forwardKey`) is open. */
+  isActive(key: string): boolean {
+    return this.#entries.get(key)?.close !== undefined
   }
 
   /** Closes every forward. */
@@ -100,33 +125,83 @@ export class Forwards {
 
   async #reconcile(): Promise<void> {
     if (this.#closed) return
-    const plan = planForwards(this.#listeners.values(), this.#options.internal)
+    const plan = planForwards(this.#listeners.values(), this.#settings)
+    this.#looks = 0
     for (const [key, entry] of this.#entries) {
       const wanted = plan.get(key)
-      if (!wanted || leadsElsewhere(wanted, entry.planned)) {
-        await this.#drop(key, entry)
-      }
+      if (!wanted || !isSame(wanted, entry.planned)) await this.#drop(key, entry)
     }
     for (const [key, planned] of plan) {
-      if (!this.#entries.get(key)?.close) await this.#open(key, planned)
+      // It is closed meanwhile: thousands take a while.
+      if (this.#closed) return
+      if (!this.#entries.has(key)) await this.#open(key, planned)
     }
-    clearTimeout(this.#retry)
-    const failed = [...this.#entries.values()].some((entry) => !entry.close)
-    this.#retry = failed && !this.#closed ? setTimeout(() => this.#apply(), retryMs) : undefined
+    this.#retryLater()
+    this.emit('change')
   }
 
-  async #open(key: string, planned: PlannedForward): Promise<void> {
-    const before = this.#entries.get(key)
-    try {
-      const close = await this.#options.forwarders[planned.via].open(planned)
-      this.#entries.set(key, { planned, close })
-      this.#options.log(`port ${key}: forwarded to guest port ${planned.guestPort} (${planned.via})`)
-    } catch (error) {
-      const reason = messageOf(error)
-      this.#entries.set(key, { planned, reason })
-      // Once a reason, not once a second.
-      if (before?.reason !== reason) this.#options.log(`port ${key}: not forwarded: ${reason}`)
+  #retryLater(): void {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    if (this.#closed || this.#failed().next().done === true) return
+    this.#retry = setTimeout(() => {
+      this.#work = this.#work.then(() => this.#tryAgain())
+    }, retryMs)
+  }
+
+  /** Tries those that failed, the ones that waited longest first. */
+  async #tryAgain(): Promise<void> {
+    let changed = false
+    let tries = 0
+    this.#looks = 0
+    for (const [key, { planned, reason }] of [...this.#failed()]) {
+      if (this.#closed || tries++ === retriesAtOnce) break
+      // To the end of the list, for the others' turn.
+      const before = this.#entries.get(key)
+      this.#entries.delete(key)
+      await this.#open(key, planned, before)
+      changed ||= this.isActive(key) || this.#entries.get(key)?.reason !== reason
     }
+    this.#retryLater()
+    if (changed) this.emit('change')
+  }
+
+  *#failed(): Generator<[string, Entry]> {
+    for (const [key, entry] of this.#entries) {
+      if (!entry.close && entry.planned.refused === undefined) yield [key, entry]
+    }
+  }
+
+  async #open(key: string, planned: PlannedForward, before?: Entry): Promise<void> {
+    const { refused, via } = planned
+    if (refused !== undefined) {
+      this.#entries.set(key, { planned })
+      this.#options.log(`port ${key}: not forwarded: ${refused}`)
+      return
+    }
+    try {
+      const close = await this.#options.forwarders[via].open(planned, before !== undefined)
+      this.#entries.set(key, { planned, close })
+      this.#options.log(`port ${key}: forwarded to guest ${guestText(planned)} (${via})`)
+    } catch (error) {
+      const problem = messageOf(error)
+      // Once a reason, not once a second.
+      if (before?.problem === problem) {
+        this.#entries.set(key, before)
+        return
+      }
+      const reason = isTaken(error) ? `${problem}${this.#holder(planned)}` : problem
+      this.#entries.set(key, { planned, problem, reason })
+      this.#options.log(`port ${key}: not forwarded: ${reason}`)
+    }
+  }
+
+  /** Looking for it is dear, and with many it is the same one. */
+  #holder(planned: PlannedForward): string {
+    if (this.#looks >= mostLooks) return ''
+    this.#looks++
+    const holder = this.#options.holder?.(planned)
+    return holder === undefined ? '' : ` by ${holder}`
   }
 
   async #drop(key: string, entry: Entry): Promise<void> {
@@ -140,6 +215,17 @@ export class Forwards {
   }
 }
 
-function leadsElsewhere(a: PlannedForward, b: PlannedForward): boolean {
-  return a.via !== b.via || a.guestAddress !== b.guestAddress || a.guestPort !== b.guestPort
+function isSame(a: PlannedForward, b: PlannedForward): boolean {
+  return (
+    a.via === b.via &&
+    // Docker's second listener, on `::`, is seen a moment after the first: no reason to close a port in between.
+    (a.via === 'relay' || a.guestAddress === b.guestAddress) &&
+    a.guestPort === b.guestPort &&
+    a.guestSocket === b.guestSocket &&
+    a.refused === b.refused
+  )
+}
+
+function guestText({ guestPort, guestSocket }: PlannedForward): string {
+  return guestSocket ?? `port ${guestPort}`
 }

@@ -1,5 +1,6 @@
 import { TcolimaError } from '../host/errors.ts'
 import type { Forwarder } from './forwarder.ts'
+import { bindProblem, refusal } from './refusal.ts'
 import type { PlannedForward } from './plan.ts'
 
 /** Runs a command of QEMU's human monitor; gives its text. */
@@ -11,10 +12,13 @@ const network = 'net0'
 /** Forwards in QEMU's user network (QEMU manual, "hostfwd_add"): they live in QEMU and outlive the agent. */
 export function hostfwdForwarder(monitor: HumanMonitor): Forwarder {
   return {
-    open: async (forward) => {
-      const { hostAddress, hostPort, guestPort } = forward
-      await addHostfwd(monitor, hostAddress, hostPort, guestPort)
-      return async () => removeHostfwd(monitor, hostAddress, hostPort)
+    open: async (forward, again) => {
+      const { hostAddress, hostPort, guestPort, proto } = forward
+      // Cheaper than to ask QEMU.
+      const problem = again ? await bindProblem(proto, hostAddress, hostPort) : undefined
+      if (problem !== undefined) throw refusal(problem, hostAddress, hostPort)
+      await addHostfwd(monitor, hostAddress, hostPort, guestPort, proto)
+      return async () => removeHostfwd(monitor, hostAddress, hostPort, proto)
     },
   }
 }
@@ -24,9 +28,9 @@ export function hostfwdRules(
   monitor: HumanMonitor,
   rules: ReturnType<typeof parseUsernet>,
 ): { planned: PlannedForward; close: () => Promise<void> }[] {
-  return rules.map(({ hostAddress, hostPort, guestPort }) => ({
-    planned: { hostAddress, hostPort, via: 'hostfwd', guestAddress: '', guestPort },
-    close: () => removeHostfwd(monitor, hostAddress, hostPort),
+  return rules.map(({ proto, hostAddress, hostPort, guestPort }) => ({
+    planned: { proto, hostAddress, hostPort, via: 'hostfwd', guestAddress: '', guestPort },
+    close: () => removeHostfwd(monitor, hostAddress, hostPort, proto),
   }))
 }
 
@@ -36,15 +40,17 @@ export async function addHostfwd(
   hostAddress: string,
   hostPort: number,
   guestPort: number,
+  proto: 'tcp' | 'udp' = 'tcp',
 ): Promise<void> {
   // On success the monitor says nothing.
-  const answer = await monitor(`hostfwd_add ${network} tcp:${hostAddress}:${hostPort}-:${guestPort}`)
+  const answer = await monitor(`hostfwd_add ${network} ${proto}:${hostAddress}:${hostPort}-:${guestPort}`)
   if (answer === '') return
-  const reason =
-    hostPort < 1024
-      ? `port ${hostPort} of the host is taken or needs more rights`
-      : `port ${hostPort} of the host is taken`
-  throw new TcolimaError('failed', reason, { cause: new Error(answer) })
+  // It says no more than that it could not: the system says why.
+  const problem = await bindProblem(proto, hostAddress, hostPort)
+  if (problem !== undefined) throw refusal(problem, hostAddress, hostPort)
+  throw new TcolimaError('failed', `QEMU could not take port ${hostPort} of the host`, {
+    cause: new Error(answer),
+  })
 }
 
 /** Removes a rule; one that is not there is no error. */
@@ -52,19 +58,23 @@ export async function removeHostfwd(
   monitor: HumanMonitor,
   hostAddress: string,
   hostPort: number,
+  proto: 'tcp' | 'udp' = 'tcp',
 ): Promise<void> {
-  await monitor(`hostfwd_remove ${network} tcp:${hostAddress}:${hostPort}`)
+  await monitor(`hostfwd_remove ${network} ${proto}:${hostAddress}:${hostPort}`)
 }
 
 /** The rules QEMU has, from what `info usernet` printed. Pure. */
-export function parseUsernet(text: string): Pick<PlannedForward, 'hostAddress' | 'hostPort' | 'guestPort'>[] {
+export function parseUsernet(
+  text: string,
+): Pick<PlannedForward, 'proto' | 'hostAddress' | 'hostPort' | 'guestPort'>[] {
   // TCP[HOST_FORWARD]  12  127.0.0.1 40123  10.0.2.15  22  0  0
-  const rule = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)/
+  const rule = /^\s*(TCP|UDP)\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)/
   return text.split(/\r?\n/).flatMap((line) => {
-    const [, address, hostPort, guestPort] = rule.exec(line) ?? []
+    const [, proto, address, hostPort, guestPort] = rule.exec(line) ?? []
     if (address === undefined) return []
     return [
       {
+        proto: proto === 'UDP' ? ('udp' as const) : ('tcp' as const),
         hostAddress: address === '*' ? '0.0.0.0' : address,
         hostPort: Number(hostPort),
         guestPort: Number(guestPort),

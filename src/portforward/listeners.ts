@@ -1,29 +1,30 @@
-/** A listener in the guest, or what a NAT rule of it publishes. */
+/** A listener in the guest. */
 export interface Listener {
   proto: 'tcp' | 'udp'
   family: 'ipv4' | 'ipv6'
   /** `127.0.0.1`, `::` … */
   address: string
   port: number
+  /** Published by a rule of the guest's address translation; nothing listens. */
+  nat?: true
 }
 
 /**
  * Reads a listener as the guest tells it: `tcp 0100007F 1F90`, the address and port as /proc/net/tcp, tcp6, udp and udp6
- * write them (proc(5): hexadecimal, each group of four bytes in the order of a little-endian machine); with ` nat` behind
- * it a port that a NAT rule publishes. Gives undefined for anything else. Pure.
+ * write them (proc(5): hexadecimal, each group of four bytes in the order of a little-endian machine), and `nat` as a
+ * fourth word. Gives undefined for anything else. Pure.
  */
 export function parseListener(text: string): Listener | undefined {
-  const told = /^(tcp|udp)(6?) ([0-9A-F]+) ([0-9A-F]{4})(?: nat)?$/.exec(text)
-  if (!told) return undefined
-  const [, name, six, address = '', port = ''] = told
-  const proto = name === 'udp' ? 'udp' : 'tcp'
+  const [, proto, six, address = '', port = '', nat] =
+    /^(tcp|udp)(6?) ([0-9A-F]+) ([0-9A-F]{4})( nat)?$/.exec(text) ?? []
   const number = Number.parseInt(port, 16)
-  if (number === 0) return undefined
+  if ((proto !== 'tcp' && proto !== 'udp') || !(number > 0)) return undefined
+  const more = nat === undefined ? {} : { nat: true as const }
   if (six === '' && address.length === 8) {
-    return { proto, family: 'ipv4', address: bytesOf(address).join('.'), port: number }
+    return { proto, family: 'ipv4', address: bytesOf(address).join('.'), port: number, ...more }
   }
   if (six === '6' && address.length === 32) {
-    return { proto, family: 'ipv6', address: ipv6Text(bytesOf(address)), port: number }
+    return { proto, family: 'ipv6', address: ipv6Text(bytesOf(address)), port: number, ...more }
   }
   return undefined
 }

@@ -9,6 +9,8 @@ export interface Engine {
   units: string[]
   /** Sockets to bring to the host: the file's name in the instance folder, and the path in the guest. */
   sockets: { name: string; guestPath: string; api?: ContainerApi }[]
+  /** The ports that containers have published, asked of the engine at its socket on the host. */
+  containerPorts: (socket: string, signal: AbortSignal) => Promise<ContainerPort[]>
   /** Files for the seed disk, by name. */
   seedFiles: (settings: EngineSettings) => Record<string, string>
 }
@@ -33,6 +35,13 @@ export interface PortChange {
 export interface Published {
   pid: number
   ports: number[]
+}
+
+/** A port that a container has published. */
+export interface ContainerPort {
+  proto: 'tcp' | 'udp'
+  port: number
+  container: string
 }
 
 /** The parts of the configuration an engine reads. */

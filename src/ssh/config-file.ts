@@ -8,6 +8,8 @@ export interface SshConfigFacts {
   user: string
   identityFile: string
   knownHostsFile: string
+  /** Whether the host's SSH agent goes along. */
+  forwardAgent?: boolean
 }
 
 /** The text of an ssh_config(5) for an instance. Pure. Throws `config` for a path that cannot be written there. */
@@ -24,7 +26,7 @@ export function sshConfigText(facts: SshConfigFacts): string {
   PreferredAuthentications publickey
   BatchMode yes
   LogLevel ERROR
-`
+${facts.forwardAgent ? '  ForwardAgent yes\n' : ''}`
 }
 
 /** The line of the known_hosts file that goes with it. */

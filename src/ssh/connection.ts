@@ -34,6 +34,8 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
   readonly #client: ssh2.Client
   /** Who takes the connections to a Unix socket of the guest. */
   readonly #takers = new Map<string, (stream: Duplex) => void>()
+  /** Who takes the connections to a TCP port of the guest. */
+  readonly #tcpTakers = new Map<number, (stream: Duplex) => void>()
   #open = true
 
   private constructor(client: ssh2.Client) {
@@ -47,6 +49,11 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
     client.on('unix connection', ({ socketPath }, accept, reject) => {
       const take = this.#takers.get(socketPath)
       if (take) take(this.#stream(accept()))
+      else reject()
+    })
+    client.on('tcp connection', ({ destPort }, accept, reject) => {
+      const take = this.#tcpTakers.get(destPort)
+      if (take) take(this.#stream(accept(), { keepUnread: true }))
       else reject()
     })
   }
@@ -112,18 +119,25 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
     )
   }
 
-  /** Opens a stream to a Unix socket of the guest (OpenSSH PROTOCOL, section 2.4). */
+  /**
+   * Opens a stream to a Unix socket of the guest (OpenSSH PROTOCOL, section 2.4). It is destroyed with this connection.
+   */
   async openUnix(socket: string): Promise<Duplex> {
-    return await this.#asked<ClientChannel>((done) =>
+    const channel = await this.#asked<ClientChannel>((done) =>
       this.#client.openssh_forwardOutStreamLocal(socket, done),
     )
+    return this.#stream(channel, { keepUnread: true })
   }
 
-  /** Opens a stream to a TCP port as seen from inside the guest (RFC 4254, section 7.2). */
+  /**
+   * Opens a stream to a TCP port as seen from inside the guest (RFC 4254, section 7.2). It is destroyed with this
+   * connection. A reset by the guest's program comes as an end: SSH knows no other.
+   */
   async openTcp(host: string, port: number): Promise<Duplex> {
-    return await this.#asked<ClientChannel>((done) =>
+    const channel = await this.#asked<ClientChannel>((done) =>
       this.#client.forwardOut('127.0.0.1', 0, host, port, done),
     )
+    return this.#stream(channel, { keepUnread: true })
   }
 
   /**
@@ -143,14 +157,23 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
     await this.#asked<void>((done) => this.#client.openssh_unforwardInStreamLocal(socket, done))
   }
 
+  /**
+   * Has the guest's sshd listen on a port of the guest's loopback, until this connection ends (RFC 4254, section 7.1).
+   * `take` gets each connection that comes there. Throws `failed` when the guest refuses: the port is taken, or below 1024.
+   */
+  async listenTcp(host: '127.0.0.1' | '::1', port: number, take: (stream: Duplex) => void): Promise<void> {
+    this.#tcpTakers.set(port, take)
+    await this.#asked<number>((done) => this.#client.forwardIn(host, port, done))
+  }
+
   /** Ends the connection and every stream over it. */
   close(): void {
     this.#client.end()
     this.#client.destroy()
   }
 
-  #stream(channel: Duplex): Duplex {
-    const stream = new ChannelStream(channel)
+  #stream(channel: Duplex, options: { keepUnread?: boolean } = {}): Duplex {
+    const stream = new ChannelStream(channel, options)
     const lost = () => stream.destroy()
     this.once('close', lost)
     stream.once('close', () => this.off('close', lost))

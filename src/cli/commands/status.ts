@@ -10,6 +10,7 @@ import { instancePaths } from '../../instance/paths.ts'
 import { type InstanceView, viewInstance } from '../../instance/view.ts'
 import type { CommandContext } from '../command.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
+import { hostEnd } from '../render/ports.ts'
 
 // Milliseconds an agent has: a status must not hang.
 const limitMs = 3000
@@ -82,11 +83,11 @@ function statusText(facts: ReturnType<typeof statusFacts>): string {
         `${mountPoint}${from}, ${writable ? 'writable' : 'read-only'}, ${state} ${detail}`.trimEnd(),
       )
     }),
-    ...facts.ports.map(({ hostAddress, hostPort, guestPort, state, reason }) =>
-      line(
-        'port',
-        `${hostAddress}:${hostPort} -> ${guestPort}${state === 'active' ? '' : `, not forwarded: ${reason}`}`,
-      ),
-    ),
+    ...facts.ports.map((port) => {
+      const { guestPort, guestSocket, proto, reverse, state, reason } = port
+      const guest = guestSocket ?? (proto === 'udp' ? `${guestPort}/udp` : String(guestPort))
+      const [from, to] = reverse ? [`guest ${guest}`, hostEnd(port)] : [hostEnd(port), guest]
+      return line('port', `${from} -> ${to}${state === 'active' ? '' : `, not forwarded: ${reason}`}`)
+    }),
   ].join('')
 }

@@ -1,4 +1,5 @@
 import type { ContainerApi, Engine } from '../engine.ts'
+import { containerPorts } from './container-ports.ts'
 import { daemonJson } from './daemon-json.ts'
 import { portChange } from './port-requests.ts'
 import { publishedPorts } from './published.ts'
@@ -16,5 +17,6 @@ export const docker: Engine = {
   readySubject: 'docker',
   units: ['docker', 'containerd'],
   sockets: [{ name: 'docker.sock', guestPath: '/run/docker.sock', api }],
+  containerPorts,
   seedFiles: (settings) => ({ 'daemon.json': daemonJson(settings.docker) }),
 }

@@ -23,8 +23,8 @@ export interface Sshd {
   end(): Promise<void>
 }
 
-/** Starts it with what the guest's sshd says of sockets; its files are in the folder `top`. */
-export async function startSshd(top: string): Promise<Sshd> {
+/** Starts it with what the guest's sshd says of sockets, and `more` lines; its files are in the folder `top`. */
+export async function startSshd(top: string, more: string[] = []): Promise<Sshd> {
   const at = (name: string) => path.join(top, name)
   const [host, user] = [generateKey('host'), generateKey('user')]
   await fs.writeFile(at('host_key'), host.private, { mode: 0o600 })
@@ -42,6 +42,7 @@ export async function startSshd(top: string): Promise<Sshd> {
     'PermitRootLogin yes',
     'PasswordAuthentication no',
     ...sockets,
+    ...more,
   ]
   await fs.writeFile(at('sshd_config'), `${lines.join('\n')}\n`)
   // As the guest's, it must not shut out who breaks many connections; before OpenSSH 9.8 none does.

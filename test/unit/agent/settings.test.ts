@@ -18,6 +18,8 @@ const config: Config = {
   docker: { features: { buildkit: true }, 'log-opts': { 'max-size': '1m' } },
   hostname: '',
   network: { dns: [], dnsHosts: {} },
+  portForwards: [],
+  forwardAgent: false,
 }
 
 function viaJson<T>(value: T): T {

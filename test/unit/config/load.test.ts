@@ -30,6 +30,8 @@ const fallback: Config = {
   docker: {},
   hostname: '',
   network: { dns: [], dnsHosts: {} },
+  portForwards: [],
+  forwardAgent: false,
 }
 
 describe('what a file may say', () => {

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type PortForwardEntry, resolvePortForward } from '../../../src/config/port-forwards.ts'
+import { TcolimaError } from '../../../src/host/errors.ts'
 import type { Forwarder } from '../../../src/portforward/forwarder.ts'
 import { Forwards, type ForwardsOptions } from '../../../src/portforward/forwards.ts'
 import type { PlannedForward } from '../../../src/portforward/plan.ts'
@@ -29,7 +31,7 @@ function fixture(more: Partial<ForwardsOptions> = {}) {
     },
   })
   const forwards = new Forwards({
-    forwarders: { hostfwd: forwarder('hostfwd'), ssh: forwarder('ssh') },
+    forwarders: { hostfwd: forwarder('hostfwd'), relay: forwarder('relay'), ssh: forwarder('ssh') },
     internal: new Set([22]),
     log: (line) => lines.push(line),
     ...more,
@@ -58,6 +60,7 @@ describe('follows the guest', () => {
     expect(await settled()).toEqual(['- hostfwd 0.0.0.0:80'])
     expect(forwards.list()).toEqual([
       {
+        proto: 'tcp',
         hostAddress: '0.0.0.0',
         hostPort: 81,
         via: 'hostfwd',
@@ -109,7 +112,14 @@ describe('follows the guest', () => {
 describe('forwards of an earlier agent', () => {
   /** One of QEMU's rules, which says when it is removed. */
   const rule = (hostPort: number, closed: string[], guestPort = hostPort) => ({
-    planned: { hostAddress: '0.0.0.0', hostPort, via: 'hostfwd' as const, guestAddress: '', guestPort },
+    planned: {
+      proto: 'tcp' as const,
+      hostAddress: '0.0.0.0',
+      hostPort,
+      via: 'hostfwd' as const,
+      guestAddress: '',
+      guestPort,
+    },
     close: async () => {
       await Promise.resolve()
       closed.push(`- ${hostPort}`)
@@ -201,6 +211,93 @@ describe('a port of the host that is taken', () => {
     expect(await settled()).toEqual([])
     expect(forwards.list()).toEqual([])
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('many that cannot be had', () => {
+  test('take turns: a few a second, and each comes once it is free', async () => {
+    const { forwards, taken, settled } = fixture()
+    const ports = Array.from({ length: 40 }, (_, at) => 0x1000 + at)
+    for (const port of ports) taken.add(port)
+    forwards.update(
+      ports.map((port) => `tcp 00000000 ${port.toString(16).toUpperCase()}`),
+      [],
+      false,
+    )
+    expect(await settled()).toHaveLength(40)
+    for (const tries of [16, 16, 16]) {
+      await vi.advanceTimersByTimeAsync(1000)
+      expect(await settled()).toHaveLength(tries)
+    }
+    taken.clear()
+    await vi.advanceTimersByTimeAsync(3000)
+    expect(new Set(await settled()).size).toBe(40)
+    expect(forwards.list().every(({ state }) => state === 'active')).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('say who is in the way, and look for it seldom', async () => {
+    const holder = vi.fn(() => 'nginx (process 7)')
+    const problem = new TcolimaError('failed', 'port 80 of the host is taken', {
+      cause: Object.assign(new Error('bind'), { code: 'EADDRINUSE' }),
+    })
+    const hostfwd = { open: () => Promise.reject(problem) }
+    const { forwards, lines } = fixture({ forwarders: { hostfwd, relay: hostfwd, ssh: hostfwd }, holder })
+    forwards.update([wildcard80], [], false)
+    await vi.advanceTimersByTimeAsync(5000)
+    const reason = 'port 80 of the host is taken by nginx (process 7)'
+    expect(forwards.list()).toMatchObject([{ reason }])
+    expect(holder).toHaveBeenCalledTimes(1)
+    expect(lines).toEqual([`port 0.0.0.0:80: not forwarded: ${reason}`])
+  })
+})
+
+describe('rules', () => {
+  const rule = (entry: PortForwardEntry) => {
+    const result = resolvePortForward(entry, '/home/ann')
+    if (!result.ok) throw new Error(result.problem)
+    return result.value
+  }
+
+  test('some need no listener', async () => {
+    const { settled } = fixture({
+      rules: [rule({ guestPort: 80, hostPort: 81, static: true, proto: 'tcp' })],
+    })
+    expect(await settled()).toEqual(['+ ssh 127.0.0.1:81 127.0.0.1'])
+  })
+
+  test('one that is refused is told and never tried', async () => {
+    const { forwards, settled, lines } = fixture({ rules: [rule({ guestPort: 80, hostPort: 81 })] })
+    forwards.update([wildcard81, loopback80], [], true)
+    expect(await settled()).toEqual(['+ hostfwd 0.0.0.0:81'])
+    const reason = '0.0.0.0:81 of the host leads to guest port 81 already'
+    expect(forwards.list()[1]).toMatchObject({ state: 'failed', reason, guestPort: 80 })
+    expect(lines).toContain(`port 127.0.0.1:81 to guest port 80: not forwarded: ${reason}`)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test("docker's second listener moves nothing, whichever is seen first", async () => {
+    const [four, six] = ['tcp 00000000 0050', 'tcp6 00000000000000000000000000000000 0050']
+    for (const [first, second] of [
+      [four, six],
+      [six, four],
+    ]) {
+      const { forwards, settled } = fixture({ ipv6: true })
+      forwards.update([first ?? ''], [], true)
+      expect(await settled()).toHaveLength(2)
+      forwards.update([second ?? ''], [], false)
+      expect(await settled()).toEqual([])
+    }
+  })
+
+  test('a change is told', async () => {
+    const { forwards } = fixture()
+    const changed = vi.fn()
+    forwards.on('change', changed)
+    forwards.update([wildcard80], [], false)
+    await vi.advanceTimersByTimeAsync(0)
+    expect(changed).toHaveBeenCalledTimes(1)
+    expect([forwards.isActive('0.0.0.0:80'), forwards.isActive('0.0.0.0:81')]).toEqual([true, false])
   })
 })
 

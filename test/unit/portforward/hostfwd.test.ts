@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import {
   addHostfwd,
@@ -24,8 +26,11 @@ const refusal = "Could not set up host forwarding rule 'tcp:0.0.0.0:80-:80'"
 describe('rules', () => {
   test('that are there already are forwards, removed like others', async () => {
     const { ask, lines } = monitor('')
-    const [rule] = hostfwdRules(ask, [{ hostAddress: '0.0.0.0', hostPort: 8080, guestPort: 80 }])
+    const [rule] = hostfwdRules(ask, [
+      { proto: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080, guestPort: 80 },
+    ])
     expect(rule?.planned).toEqual({
+      proto: 'tcp',
       hostAddress: '0.0.0.0',
       hostPort: 8080,
       via: 'hostfwd',
@@ -39,6 +44,7 @@ describe('rules', () => {
   test('are added and removed in the words of the monitor', async () => {
     const { ask, lines } = monitor('')
     const close = await hostfwdForwarder(ask).open({
+      proto: 'tcp',
       hostAddress: '0.0.0.0',
       hostPort: 8080,
       via: 'hostfwd',
@@ -49,14 +55,57 @@ describe('rules', () => {
     expect(lines).toEqual(['hostfwd_add net0 tcp:0.0.0.0:8080-:80', 'hostfwd_remove net0 tcp:0.0.0.0:8080'])
   })
 
-  test.each([
-    [8080, 'port 8080 of the host is taken'],
-    [1024, 'port 1024 of the host is taken'],
-    [1023, 'port 1023 of the host is taken or needs more rights'],
-  ])('port %d that cannot be had', async (port, message) => {
-    await expect(addHostfwd(monitor(refusal).ask, '127.0.0.1', port, 80)).rejects.toMatchObject({
-      code: 'failed',
-      message,
+  test('of UDP too', async () => {
+    const { ask, lines } = monitor('')
+    await addHostfwd(ask, '0.0.0.0', 5353, 53, 'udp')
+    await removeHostfwd(ask, '0.0.0.0', 5353, 'udp')
+    expect(lines).toEqual(['hostfwd_add net0 udp:0.0.0.0:5353-:53', 'hostfwd_remove net0 udp:0.0.0.0:5353'])
+  })
+
+  test('a port that is taken', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    try {
+      await expect(addHostfwd(monitor(refusal).ask, '127.0.0.1', port, 80)).rejects.toMatchObject({
+        code: 'failed',
+        message: `port ${port} of the host is taken`,
+        cause: { code: 'EADDRINUSE' },
+      })
+    } finally {
+      server.close()
+    }
+  })
+
+  test('tried again, one that is still taken does not concern QEMU', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const { ask, lines } = monitor('')
+    const forward = {
+      proto: 'tcp' as const,
+      hostAddress: '127.0.0.1',
+      hostPort: port,
+      via: 'hostfwd' as const,
+    }
+    const open = () => hostfwdForwarder(ask).open({ ...forward, guestAddress: '', guestPort: 80 }, true)
+    await expect(open()).rejects.toThrow(`port ${port} of the host is taken`)
+    expect(lines).toEqual([])
+    server.close()
+    await once(server, 'close')
+    await open()
+    expect(lines).toEqual([`hostfwd_add net0 tcp:127.0.0.1:${port}-:80`])
+  })
+
+  test('an address that is none of the host', async () => {
+    await expect(addHostfwd(monitor(refusal).ask, '192.0.2.7', 8080, 80)).rejects.toMatchObject({
+      message: 'the host has no address 192.0.2.7',
+    })
+  })
+
+  test('another reason stands in the cause', async () => {
+    await expect(addHostfwd(monitor(refusal).ask, '127.0.0.1', 18_999, 80)).rejects.toMatchObject({
+      message: 'QEMU could not take port 18999 of the host',
       cause: { message: refusal },
     })
   })
@@ -79,8 +128,9 @@ describe('info usernet', () => {
     '  UDP[HOST_FORWARD]  21               *  5353       10.0.2.15    53     0     0',
   ]
   const rules = [
-    { hostAddress: '0.0.0.0', hostPort: 40_124, guestPort: 80 },
-    { hostAddress: '127.0.0.1', hostPort: 40_123, guestPort: 22 },
+    { proto: 'tcp', hostAddress: '0.0.0.0', hostPort: 40_124, guestPort: 80 },
+    { proto: 'tcp', hostAddress: '127.0.0.1', hostPort: 40_123, guestPort: 22 },
+    { proto: 'udp', hostAddress: '0.0.0.0', hostPort: 5353, guestPort: 53 },
   ]
   test.each([
     ['\n', 'as sent'],

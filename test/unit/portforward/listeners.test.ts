@@ -11,8 +11,6 @@ describe('IPv4', () => {
     ['tcp FFFFFFFF FFFF', '255.255.255.255', 65_535],
   ])('%s', (text, address, port) => {
     expect(parseListener(text)).toEqual({ proto: 'tcp', family: 'ipv4', address, port })
-    expect(parseListener(`${text} nat`)).toEqual({ proto: 'tcp', family: 'ipv4', address, port })
-    expect(parseListener(text.replace('tcp', 'udp'))).toEqual({ proto: 'udp', family: 'ipv4', address, port })
   })
 })
 
@@ -28,8 +26,12 @@ describe('IPv6', () => {
     ['B80D0120000000000000010001000000', '2001:db8::1:0:0:1'],
     ['B80D0120010000000100010001000100', '2001:db8:0:1:1:1:1:1'],
   ])('tcp6 %s', (hex, address) => {
-    expect(parseListener(`tcp6 ${hex} 01BB`)).toEqual({ proto: 'tcp', family: 'ipv6', address, port: 443 })
-    expect(parseListener(`udp6 ${hex} 01BB`)).toEqual({ proto: 'udp', family: 'ipv6', address, port: 443 })
+    expect(parseListener(`tcp6 ${hex} 01BB`)).toEqual({
+      proto: 'tcp',
+      family: 'ipv6',
+      address,
+      port: 443,
+    })
   })
 
   test('any address is the one that a URL would write', () => {
@@ -51,6 +53,27 @@ describe('IPv6', () => {
   })
 })
 
+test('UDP, and what has no listener', () => {
+  expect(parseListener('udp 00000000 0035')).toEqual({
+    proto: 'udp',
+    family: 'ipv4',
+    address: '0.0.0.0',
+    port: 53,
+  })
+  expect(parseListener('udp6 00000000000000000000000001000000 0035')).toMatchObject({
+    proto: 'udp',
+    address: '::1',
+  })
+  expect(parseListener('tcp 00000000 0050 nat')).toEqual({
+    proto: 'tcp',
+    family: 'ipv4',
+    address: '0.0.0.0',
+    port: 80,
+    nat: true,
+  })
+  expect(parseListener('udp6 00000000000000000000000000000000 0050 nat')).toMatchObject({ nat: true })
+})
+
 describe('nothing else', () => {
   test.each([
     '',
@@ -61,11 +84,10 @@ describe('nothing else', () => {
     'tcp 0100007F 1F900',
     'tcp 0100007 1F90',
     'tcp 0100007f 1f90',
+    'udp4 0100007F 1F90',
     'sctp 0100007F 1F90',
-    'udp6 0100007F 1F90',
-    'tcp 0100007F 1F90  nat',
     'tcp 0100007F 1F90 nat nat',
-    'tcp 0100007F 1F90 nat\n',
+    'tcp 0100007F 1F90 NAT',
     'tcp6 0100007F 1F90',
     'tcp 00000000000000000000000000000000 1F90',
     ' tcp 0100007F 1F90',

@@ -74,3 +74,24 @@ test('destroyed while it waits for room, it says so', async () => {
   await once(stream, 'close')
   expect(channel.destroyCalls).toBe(1)
 })
+
+test.each([
+  [true, 200_000],
+  [false, 0],
+])('closed after its end, what nobody has read yet stays: %s', async (keepUnread, left) => {
+  const channel = new Channel()
+  const stream = new ChannelStream(channel, { keepUnread })
+  channel.push(Buffer.alloc(200_000))
+  await new Promise((resolve) => setImmediate(resolve))
+  channel.push(null)
+  channel.resume()
+  await once(channel, 'end')
+  channel.emit('close')
+  await new Promise((resolve) => setImmediate(resolve))
+  let got = 0
+  stream.on('data', (chunk: Buffer) => {
+    got += chunk.length
+  })
+  if (!stream.closed) await once(stream, 'close')
+  expect(got).toBe(left)
+})

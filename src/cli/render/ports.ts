@@ -1,0 +1,23 @@
+import type { PortStatus } from '../../agent/api.ts'
+import type { ForwardStatus } from '../../portforward/forwards.ts'
+import { hostPortText } from '../../portforward/plan.ts'
+
+/** The host's end of a forward: `127.0.0.1:80`, `[::]:80`, a path. */
+export function hostEnd({ hostSocket, hostAddress, hostPort }: ForwardStatus): string {
+  return hostSocket ?? hostPortText(hostAddress, hostPort)
+}
+
+/** The guest's end; what goes through QEMU's network reaches whatever listens there. */
+export function guestEnd({ guestSocket, guestAddress, guestPort }: ForwardStatus): string {
+  return guestSocket ?? hostPortText(guestAddress === '' ? '0.0.0.0' : guestAddress, guestPort)
+}
+
+/** The container or the process behind a port, '' when neither is known. */
+export function userOf({ container, process }: PortStatus): string {
+  return container ?? process ?? ''
+}
+
+/** `active`, or `failed` with the reason. */
+export function portState({ state, reason }: ForwardStatus): string {
+  return state === 'active' ? state : `${state}: ${reason ?? ''}`
+}

@@ -1,0 +1,53 @@
+# Servers for the tests of ports: `perl serve.pl KIND:ADDRESS:PORT|unix:PATH ...`. KIND: count (answers `OK bytes` a second
+# after the end of what comes), echo (gives back what comes), udp (gives back each datagram), udp6, echo6. A unix socket
+# echoes. Says `ready` once all listen.
+use strict;
+use warnings;
+use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6 IPPROTO_IPV6 IPV6_V6ONLY);
+
+$SIG{CHLD} = 'IGNORE';
+$| = 1;
+my @sockets;
+for my $spec (@ARGV) {
+  my ($kind, $address, $port) = $spec =~ /^unix:(.*)$/ ? ('unix', $1, 0) : $spec =~ /^(\w+):(.*):(\d+)$/;
+  my $six = $kind =~ s/6$//;
+  my $family = $kind eq 'unix' ? AF_UNIX : $six ? AF_INET6 : AF_INET;
+  socket(my $socket, $family, $kind eq 'udp' ? SOCK_DGRAM : SOCK_STREAM, 0) or die "socket: $!";
+  setsockopt($socket, SOL_SOCKET, SO_REUSEADDR, 1) unless $kind eq 'udp';
+  setsockopt($socket, IPPROTO_IPV6, IPV6_V6ONLY, 1) if $six;
+  unlink $address if $kind eq 'unix';
+  my $where = $kind eq 'unix' ? pack_sockaddr_un($address) : $six ? pack_sockaddr_in6($port, inet_pton(AF_INET6, $address)) : pack_sockaddr_in($port, inet_aton($address));
+  bind($socket, $where) or die "$spec: $!";
+  $kind eq 'udp' || listen($socket, 100) or die "$spec: $!";
+  push @sockets, { kind => $kind, socket => $socket };
+}
+print "ready\n";
+
+sub serve {
+  my ($kind, $peer) = @_;
+  my $all = 0;
+  while (my $n = sysread($peer, my $data, 65536)) {
+    $all += $n;
+    next if $kind eq 'count';
+    while (length $data) { my $w = syswrite($peer, $data) // exit; substr($data, 0, $w, ''); }
+  }
+  if ($kind eq 'count') { sleep 1; syswrite($peer, "OK $all"); }
+  exit;
+}
+
+while (1) {
+  my $bits = '';
+  vec($bits, fileno $_->{socket}, 1) = 1 for @sockets;
+  select($bits, undef, undef, undef) > 0 or next;
+  for my $each (grep { vec($bits, fileno $_->{socket}, 1) } @sockets) {
+    if ($each->{kind} eq 'udp') {
+      my $from = recv($each->{socket}, my $data, 65536, 0) // next;
+      send($each->{socket}, $data, 0, $from);
+      next;
+    }
+    accept(my $peer, $each->{socket}) or next;
+    my $pid = fork;
+    serve($each->{kind}, $peer) if defined $pid && !$pid;
+    close $peer;
+  }
+}
