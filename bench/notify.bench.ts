@@ -1,14 +1,14 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { table } from '../src/cli/render/table.ts'
 import { delay } from '../src/host/delay.ts'
-import { readLock } from '../src/host/lock.ts'
 import { run } from '../src/host/run.ts'
 import { instancePaths } from '../src/instance/paths.ts'
+import { agentFigures } from './agent-figures.ts'
 import { startMachine } from './machine.ts'
 import { endProduct, type Product } from './product.ts'
 import { keepResults, median, numberWanted } from './report.ts'
@@ -175,14 +175,14 @@ async function rest(): Promise<Record<string, number>> {
     if (n % 40 === 0) mkdirSync(path.join(folder, `d${n / 40}`), { recursive: true })
     writeFileSync(path.join(folder, `d${Math.floor(n / 40)}`, `f${n}`), '')
   }
-  const before = agentFigures()
+  const before = agentFigures(machine)
   const watcher = await watching(folder)
   // All has been read when an edit in the last folder comes through.
   writeFileSync(path.join(folder, `d${Math.floor((watchedFiles - 1) / 40)}`, 'edit'), 'there\n')
   await watcher.time((text) => text === 'content there')
-  const begin = agentFigures()
+  const begin = agentFigures(machine)
   await delay(restMs, signal)
-  const end = agentFigures()
+  const end = agentFigures(machine)
   watcher.end()
   return {
     'watched files': watchedFiles,
@@ -205,15 +205,6 @@ async function watching(folder: string): Promise<Watcher> {
     came.catch(() => undefined)
     if (seen) return watcher
   }
-}
-
-function agentFigures(): { cpuMs: number; memory: number } {
-  const pid = readLock(machine.paths.lock)?.owner.pid
-  if (pid === undefined) throw new Error('there is no agent')
-  // proc(5): utime and stime are fields 14 and 15, in ticks of 10 ms; the name may hold blanks.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return { cpuMs: (Number(fields[11]) + Number(fields[12])) * 10, memory: Number(kib) / 1024 }
 }
 
 function percentile(numbers: number[], part: number): number {
