@@ -114,7 +114,18 @@ test('nobody answers on the host: the connection in the guest ends', async () =>
   const reverse = reverseForwards([{ guestSocket, hostSocket: path.join(folder, 'nobody.sock') }])
   try {
     await expect.poll(active(reverse), { timeout: 10_000 }).toEqual(['active'])
-    expect(await echoed({ path: guestSocket }, 'x')).toBe('')
+    const socket = connect({ path: guestSocket })
+    let got = 0
+    socket.on('data', (chunk: Buffer) => {
+      got += chunk.length
+    })
+    // An end, or a reset where sshd had not read it yet: what counts is that nobody is left waiting.
+    socket.on('error', () => undefined)
+    socket.write('x')
+    await new Promise<void>((resolve) => {
+      socket.once('close', () => resolve())
+    })
+    expect(got).toBe(0)
   } finally {
     await reverse.close()
   }
