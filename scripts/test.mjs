@@ -17,6 +17,7 @@ const testPackages = {
   git: 'git',
   sqlite3: 'sqlite3',
   debugfs: 'e2fsprogs',
+  inotifywait: 'inotify-tools',
   'ssh-keygen': 'openssh-client',
   docker: 'docker.io',
   // For the machine protocol without a guest.
