@@ -93,7 +93,7 @@ describe('a real QEMU', () => {
     await once(probe, 'close')
     // The port that has just been given back is free for a while.
     await addHostfwd(human, '127.0.0.1', taken, 22)
-    const rule = { hostAddress: '127.0.0.1', hostPort: taken, guestPort: 22 }
+    const rule = { proto: 'tcp', hostAddress: '127.0.0.1', hostPort: taken, guestPort: 22 }
     expect(parseUsernet(await human('info usernet'))).toEqual([rule])
     await expect(addHostfwd(human, '127.0.0.1', taken, 23)).rejects.toThrow(/is taken/)
     await removeHostfwd(human, '127.0.0.1', taken)
@@ -101,8 +101,10 @@ describe('a real QEMU', () => {
     expect(parseUsernet(await human('info usernet'))).toEqual([])
     await addHostfwd(human, '0.0.0.0', taken, 80)
     expect(parseUsernet(await human('info usernet'))).toEqual([
-      { hostAddress: '0.0.0.0', hostPort: taken, guestPort: 80 },
+      { proto: 'tcp', hostAddress: '0.0.0.0', hostPort: taken, guestPort: 80 },
     ])
+    await addHostfwd(human, '127.0.0.1', taken, 53, 'udp')
+    expect(parseUsernet(await human('info usernet'))).toContainEqual({ ...rule, proto: 'udp', guestPort: 53 })
     qmp.close()
   })
 
