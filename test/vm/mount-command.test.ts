@@ -105,7 +105,7 @@ describe('a mount while the machine runs', () => {
     try {
       expect(await mount('add', `${place('helpless')}:/srv/helpless`)).toMatchObject({
         exitCode: 1,
-        stderr: expect.stringContaining('sshfs: No such file'),
+        stderr: expect.stringContaining('sshfs cannot be run: No such file'),
       })
       expect(await places()).toEqual(first)
     } finally {
