@@ -83,13 +83,13 @@ async function inGuest(...words: string[]): Promise<ChildProcessByStdio<Writable
 }
 
 async function lineOf(child: ChildProcessByStdio<Writable, Readable, null>, wanted: string): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
   const lines = createInterface(child.stdout)
   try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
-    for (;;) {
-      const [line] = (await once(lines, 'line', { signal: limit })) as [string]
-      if (line === wanted) return
-    }
+    await new Promise<void>((resolve, reject) => {
+      limit.addEventListener('abort', () => reject(limit.reason as Error), { once: true })
+      lines.on('line', (line) => line === wanted && resolve())
+    })
   } finally {
     lines.close()
   }
