@@ -6,7 +6,7 @@ import { readFd } from './fd.ts'
 import { opensForChange } from './ops-files.ts'
 import { Fxf, Fxp, HINTS } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf, cleanPath, folderOf, join, lstatIfThere } from './share-path.ts'
+import { bytesOf, cleanPath, folderOf, join, lstatIfThere, nameOf } from './share-path.ts'
 import { Walks } from './walks.ts'
 
 /** Files up to this size, in bytes, are given with their OPEN. */
@@ -67,7 +67,7 @@ export class Hints {
     if (clean === '/') return []
     const folder = parentOf(clean)
     const place = folderOf(await share.paths.place(clean))
-    const names = await this.#walks.next(folder, clean.slice(clean.lastIndexOf('/') + 1), place)
+    const names = await this.#walks.next(folder, nameOf(clean), place)
     return await attributes(
       share,
       names.map((name) => join(folder, name)),
@@ -167,8 +167,4 @@ function handleIn(reply: Buffer): string {
 
 function parentOf(path: string): string {
   return folderOf(cleanPath(path))
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }

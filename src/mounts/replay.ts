@@ -7,7 +7,7 @@ import { fstat } from './ops-attrs.ts'
 import { openRegular } from './ops-files.ts'
 import { Fx, Fxf } from './protocol.ts'
 import type { Share } from './share.ts'
-import { bytesOf, cleanPath } from './share-path.ts'
+import { bytesOf, cleanPath, nameOf } from './share-path.ts'
 import { failure } from './status.ts'
 
 // Marks of a replayed request, which no program sends by chance; the guest's script has the same ones
@@ -256,10 +256,6 @@ async function isThere(share: Share, path: string): Promise<boolean> {
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return false
     throw error
   }
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 function ok(id: number): Buffer {

@@ -116,6 +116,11 @@ export function folderOf(place: string): string {
   return place.slice(0, Math.max(1, place.lastIndexOf('/')))
 }
 
+/** The last name of a path. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
 /** Puts a name, or several, behind a folder. */
 export function join(folder: string, name: string): string {
   return folder === '/' ? `/${name}` : `${folder}/${name}`

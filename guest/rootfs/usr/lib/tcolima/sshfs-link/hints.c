@@ -8,10 +8,10 @@
  * changed nothing between: no change was under way when that request was sent, and none was sent since. And nothing older
  * follows something newer: the kernel takes a file's new time for new content, and would keep old content that comes after it.
  */
+#include "basics.h"
 #include "hints.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
   LIFE_MS = 500,
@@ -47,20 +47,6 @@ static struct hint *buckets[BUCKETS], *oldest, **youngest = &oldest;
 static struct opened *handles[BUCKETS];
 static size_t count, total;
 static uint64_t changes_sent, changes_done;
-
-static int64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static uint32_t get32(const unsigned char *p) {
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void put32(unsigned char *p, uint32_t value) {
-  p[0] = value >> 24, p[1] = value >> 16, p[2] = value >> 8, p[3] = value;
-}
 
 /* Takes a string (RFC 4251 section 5) off the front of `rest`. Gives whether there was one. */
 static int take(struct bytes *rest, struct bytes *string) {

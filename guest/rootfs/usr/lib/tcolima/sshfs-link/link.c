@@ -11,6 +11,7 @@
  * SIGUSR1: the host has a new server that heard nothing from here (the gap was too short to be seen): speak to it anew.
  */
 #define _GNU_SOURCE
+#include "basics.h"
 #include "hints.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,7 +30,6 @@
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -99,21 +99,6 @@ static enum { NEITHER, KNOWN, CAME } giving;
 static void die(const char *what) {
   fprintf(stderr, "sshfs-link: %s: %s\n", what, strerror(errno));
   _exit(1);
-}
-
-static int64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static uint32_t get32(const unsigned char *p) {
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static unsigned char *put32(unsigned char *p, uint32_t value) {
-  p[0] = value >> 24, p[1] = value >> 16, p[2] = value >> 8, p[3] = value;
-  return p + 4;
 }
 
 static unsigned char *put(unsigned char *p, const void *bytes, size_t length) {
