@@ -7,10 +7,9 @@ import type { Readable } from 'node:stream'
 import { table } from '../src/cli/render/table.ts'
 import { delay } from '../src/host/delay.ts'
 import { run } from '../src/host/run.ts'
-import { instancePaths } from '../src/instance/paths.ts'
 import { agentFigures } from './agent-figures.ts'
-import { startMachine } from './machine.ts'
-import { endProduct, type Product } from './product.ts'
+import { benchMachine, interruption, startMachine } from './machine.ts'
+import { endProduct } from './product.ts'
 import { keepResults, median, numberWanted } from './report.ts'
 
 // From an edit on the host to what a watcher in the guest sees of it, against the same way without an edit.
@@ -23,16 +22,8 @@ const limitMs = 180_000
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'tcolima-bench-'))
 const share = path.join(scratch, 'share')
-const machine: Product = {
-  main: path.resolve('dist/main.cjs'),
-  env: { HOME: scratch, TCOLIMA_HOME: path.join(scratch, 'home') },
-  paths: instancePaths(path.join(scratch, 'home'), 'bench'),
-}
-const abort = new AbortController()
-const { signal } = abort
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(name, () => abort.abort(new Error('interrupted')))
-}
+const machine = benchMachine(scratch)
+const signal = interruption()
 
 /** A watcher in the guest: its lines, each with when it came. */
 class Watcher {

@@ -9,10 +9,9 @@ import type { Readable, Writable } from 'node:stream'
 import { table } from '../src/cli/render/table.ts'
 import { externalName } from '../src/config/profile.ts'
 import { delay } from '../src/host/delay.ts'
-import { instancePaths } from '../src/instance/paths.ts'
 import { agentFigures } from './agent-figures.ts'
-import { startMachine } from './machine.ts'
-import { endProduct, type Product } from './product.ts'
+import { benchMachine, interruption, startMachine } from './machine.ts'
+import { endProduct } from './product.ts'
 import { keepResults, median, runsWanted } from './report.ts'
 
 // Ports of the guest as the host reaches them: through QEMU's rule, the agent's relay for IPv6, and SSH; against `ssh -L` into
@@ -26,16 +25,8 @@ const limitMs = 120_000
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'tcolima-bench-'))
 const share = path.join(scratch, 'share')
-const machine: Product = {
-  main: path.resolve('dist/main.cjs'),
-  env: { HOME: scratch, TCOLIMA_HOME: path.join(scratch, 'home') },
-  paths: instancePaths(path.join(scratch, 'home'), 'bench'),
-}
-const abort = new AbortController()
-const { signal } = abort
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(name, () => abort.abort(new Error('interrupted')))
-}
+const machine = benchMachine(scratch)
+const signal = interruption()
 const children: ChildProcessByStdio<Writable, Readable, null>[] = []
 
 /** A way to the same server. `ssh -L` is the baseline. */
