@@ -43,8 +43,10 @@ export interface StartParams {
 }
 
 export interface StartResult {
-  /** Whether it ran already and nothing was done. */
+  /** Whether it ran already. */
   already: boolean
+  /** Settings that it goes by since, where it ran already. */
+  changed: string[]
   /** Paths of sockets on the host, by their names in the instance folder. */
   sockets: Record<string, string>
   sshPort: number

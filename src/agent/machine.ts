@@ -72,6 +72,9 @@ export class Machine {
   readonly #notifications: Notifications | undefined
   readonly #asks: GuestAsks
   readonly #emulated: boolean
+  readonly #folder: string
+  /** Those that are no setting. */
+  readonly #ownRules: PortForward[]
 
   private constructor(
     input: MachineInput,
@@ -82,6 +85,7 @@ export class Machine {
     const { paths, state, record, log } = input
     this.#asks = new GuestAsks((message) => link.send(message))
     this.#emulated = state.accelerator === 'tcg'
+    this.#folder = paths.folder
     this.qemu = input.qemu
     this.qmp = qmp
     this.#link = link
@@ -163,8 +167,9 @@ export class Machine {
       adopted: hostfwdRules((line) => qmp.human(line), usernet),
       log,
     })
+    this.#ownRules = agentRules(input, warn)
     this.reverse = new ReverseForwards({
-      rules: [...rules.filter(({ reverse }) => reverse), ...agentRules(input, warn)],
+      rules: reverseOf(rules, this.#ownRules),
       connect: connectOnceReady,
       platform: input.host.platform,
       log,
@@ -219,6 +224,13 @@ export class Machine {
     return [...this.forwards.list(), ...this.reverse.list()]
   }
 
+  /** Forwards by other rules of the user from now on. */
+  setPortForwards(wanted: readonly PortForward[]): void {
+    const rules = rulesIn(this.#folder, wanted)
+    this.forwards.setRules(rules)
+    this.reverse.setRules(reverseOf(rules, this.#ownRules))
+  }
+
   /** Whether changes on the host are being brought to watchers of a mount. */
   isWatched(mount: number): boolean {
     return this.#notifications?.isWatched(mount) ?? false
@@ -264,6 +276,10 @@ export class Machine {
     await Promise.all([mounts, this.reverse.close(), this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }
+}
+
+function reverseOf(rules: readonly PortForward[], own: readonly PortForward[]): PortForward[] {
+  return [...rules.filter(({ reverse }) => reverse), ...own]
 }
 
 /** The rule for the host's SSH agent, where it is wanted and there is one. */

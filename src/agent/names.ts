@@ -15,6 +15,8 @@ const searchMs = 5000
 
 /** The names of a running machine: its queries are answered until this is closed. */
 export interface Names {
+  /** Goes by other settings from the next query on. */
+  change: (config: NetworkConfig) => void
   close: () => void
 }
 
@@ -25,24 +27,27 @@ export interface Names {
 export async function openNames(socket: string, config: NetworkConfig, platform: string): Promise<Names> {
   const resolvConf = new FollowedFile(resolvConfFile, parseResolvConf)
   const hosts = new FollowedFile(hostsFile, parseHosts)
-  const own = config.dns.flatMap((text) => serverOf(text) ?? [])
-  const upstream = new Upstream({
-    servers: () => (own.length > 0 ? own : hostServers(resolvConf.value.servers)),
-    udp: askUdp,
-    tcp: askTcp,
-  })
   const system = new HostLookup(async (name) => {
     const found = await lookup(name, { all: true, verbatim: true })
     return found.map(({ address }) => address)
   })
-  const resolver = new Resolver({
-    dnsHosts: config.dnsHosts,
-    hosts: () => hosts.value,
-    ask: (query, overTcp) => upstream.ask(query, overTcp),
-    lookup: own.length > 0 ? undefined : (name) => system.addresses(name),
-    // macOS has name servers for single domains (a VPN's) that only its own resolver knows; `.local` is mDNS (RFC 6762).
-    systemFirst: (name) => platform === 'darwin' || name.endsWith('.local'),
-  })
+  const resolverFor = ({ dns, dnsHosts }: NetworkConfig) => {
+    const own = dns.flatMap((text) => serverOf(text) ?? [])
+    const upstream = new Upstream({
+      servers: () => (own.length > 0 ? own : hostServers(resolvConf.value.servers)),
+      udp: askUdp,
+      tcp: askTcp,
+    })
+    return new Resolver({
+      dnsHosts,
+      hosts: () => hosts.value,
+      ask: (query, overTcp) => upstream.ask(query, overTcp),
+      lookup: own.length > 0 ? undefined : (name) => system.addresses(name),
+      // macOS has name servers for single domains (a VPN's) that only its own resolver knows; `.local` is mDNS (RFC 6762).
+      systemFirst: (name) => platform === 'darwin' || name.endsWith('.local'),
+    })
+  }
+  let resolver = resolverFor(config)
   const link = await NamesLink.connect(
     socket,
     (query, transport) => resolver.answer(query, transport),
@@ -51,6 +56,9 @@ export async function openNames(socket: string, config: NetworkConfig, platform:
   const timer = setInterval(() => link.setSearch(resolvConf.value.search), searchMs)
   timer.unref()
   return {
+    change: (wanted) => {
+      resolver = resolverFor(wanted)
+    },
     close: () => {
       clearInterval(timer)
       link.close()

@@ -2,20 +2,33 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/schema.ts'
 import { TcolimaError } from '../host/errors.ts'
 
-/** Throws `failed` when settings differ from those a running machine has: they need a new start. */
-export function refuseOtherSettings(running: Config, wanted: Config): void {
+/** Settings that a running machine goes by without a new start. */
+export type LiveSetting = 'portForwards' | 'network'
+
+const live: ReadonlySet<string> = new Set<LiveSetting>(['portForwards', 'network'])
+
+/**
+ * The settings in which a running machine would have to change. Throws `failed` when any of them changes only at a start:
+ * none is to be changed then.
+ */
+export function liveChanges(running: Config, wanted: Config): LiveSetting[] {
   const differ = (Object.keys(wanted) as (keyof Config)[]).filter(
     // Whether the docker context is activated is no property of the machine.
     (key) => key !== 'activate' && !isDeepStrictEqual(plain(running[key]), plain(wanted[key])),
   )
-  if (differ.length === 0) return
+  const others = differ.filter((key) => !isLive(key))
+  if (others.length === 0) return differ.filter(isLive)
   throw new TcolimaError(
     'failed',
-    `it is running, and these settings change only at a start: ${differ.join(', ')}`,
+    `it is running, and these settings change only at a start: ${others.join(', ')}`,
     {
       hint: 'Nothing was changed. Use `tcolima restart` with the same flags.',
     },
   )
+}
+
+function isLive(key: string): key is LiveSetting {
+  return live.has(key)
 }
 
 // The running ones went through JSON.

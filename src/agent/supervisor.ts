@@ -1,5 +1,7 @@
 import type { MountSpec } from '../config/mounts.ts'
+import { saveConfig } from '../config/save.ts'
 import { TcolimaError } from '../host/errors.ts'
+import { writeFileAtomic } from '../host/files.ts'
 import { isAlive, terminate, waitForEnd } from '../host/processes.ts'
 import { type ProgressEvent, type Report, runStep } from '../host/progress.ts'
 import { lastLines } from '../host/text.ts'
@@ -28,7 +30,7 @@ import { Machine } from './machine.ts'
 import { type Names, openNames } from './names.ts'
 import { namedPorts, type PortSources, watchPorts } from './port-owners.ts'
 import { prepare } from './prepare.ts'
-import { refuseOtherSettings } from './settings.ts'
+import { liveChanges } from './settings.ts'
 import { waitReady } from './wait-ready.ts'
 
 // Milliseconds for the guest to stop its containers and power off; then for QEMU to end when told so.
@@ -64,8 +66,8 @@ export class Supervisor {
   #running: Running | undefined
   #starting: Starting | undefined
   #stopping: Promise<void> | undefined
-  // One after the other: each decides by what is mounted.
-  readonly #mounting = new FifoLock()
+  // One after the other: each decides by what the machine has then.
+  readonly #changing = new FifoLock()
 
   constructor(context: AgentContext, onIdle: () => void) {
     this.#context = context
@@ -95,8 +97,8 @@ export class Supervisor {
     if (this.#running && !isAlive(this.#running.machine.qemu.id))
       await this.#ended(this.#running, 'it is gone')
     if (this.#running?.state.ready) {
-      refuseOtherSettings(this.#running.state.config, params.config)
-      return this.#result(this.#running, true)
+      const running = this.#running
+      return await this.#changing.run(false, () => this.#change(running, params))
     }
     this.#starting ??= this.#begin(params)
     const starting = this.#starting
@@ -163,7 +165,7 @@ export class Supervisor {
 
   /** Mounts one more folder into the running guest. Throws like `addMount`, and `not-running`. */
   async addMount(params: AddMountParams, signal: AbortSignal): Promise<MountSpec> {
-    return await this.#mounting.run(false, () =>
+    return await this.#changing.run(false, () =>
       addMount(this.#liveMounts(signal), params.mount, params.save),
     )
   }
@@ -171,7 +173,7 @@ export class Supervisor {
   /** Takes a folder away from the running guest. Throws like `removeMount`, and `not-running`. */
   async removeMount(params: RemoveMountParams, signal: AbortSignal): Promise<MountSpec> {
     const { mountPoint, force, save } = params
-    return await this.#mounting.run(false, () =>
+    return await this.#changing.run(false, () =>
       removeMount(this.#liveMounts(signal), mountPoint, { force, save }),
     )
   }
@@ -213,6 +215,23 @@ export class Supervisor {
     if (this.#stopping) return 'stopping'
     if (this.#starting) return 'starting'
     return this.#running ? 'running' : 'idle'
+  }
+
+  /** Brings a running machine to the settings wanted, where it can go by them at once. */
+  async #change(running: Running, { config, changes }: StartParams): Promise<StartResult> {
+    const { paths, log } = this.#context
+    const { machine, names, state } = running
+    const changed = liveChanges(state.config, config)
+    if (changed.length > 0) {
+      await saveConfig(paths.config, changes, writeFileAtomic)
+      const { portForwards, network } = config
+      if (changed.includes('portForwards')) machine.setPortForwards(portForwards)
+      if (changed.includes('network')) names?.change(network)
+      state.config = { ...state.config, portForwards, network }
+      await writeState(paths.state, state)
+      log(`changed: ${changed.join(', ')}`)
+    }
+    return this.#result(running, true, changed)
   }
 
   #begin(params: StartParams): Starting {
@@ -377,8 +396,8 @@ export class Supervisor {
     await running?.machine.close()
   }
 
-  #result(running: Running, already: boolean): StartResult {
-    return { already, sockets: running.sockets.paths, sshPort: running.state.sshPort }
+  #result(running: Running, already: boolean, changed: string[] = []): StartResult {
+    return { already, changed, sockets: running.sockets.paths, sshPort: running.state.sshPort }
   }
 
   #qemuError(reason: string): TcolimaError {

@@ -49,7 +49,7 @@ const mostLooks = 8
  */
 export class Forwards extends EventEmitter<{ change: [] }> {
   readonly #options: ForwardsOptions
-  readonly #settings: PlanSettings
+  #settings: PlanSettings
   readonly #listeners = new Map<string, Listener>()
   readonly #entries = new Map<string, Entry>()
   #work: Promise<void> = Promise.resolve()
@@ -83,6 +83,12 @@ export class Forwards extends EventEmitter<{ change: [] }> {
       const listener = parseListener(text)
       if (listener) this.#listeners.set(text, listener)
     }
+    this.#apply()
+  }
+
+  /** Goes by other rules from now on; what they leave as it is stays, with its connections. */
+  setRules(rules: PlanSettings['rules']): void {
+    this.#settings = { ...this.#settings, rules }
     this.#apply()
   }
 

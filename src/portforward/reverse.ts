@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { Duplex } from 'node:stream'
 import type { PortForward } from '../config/port-forwards.ts'
 import { delay } from '../host/delay.ts'
@@ -10,7 +11,10 @@ import { joinStreams } from '../ssh/join.ts'
 import type { ForwardStatus } from './forwards.ts'
 
 /** What is needed of an SSH connection to the guest. */
-export type ReverseConnection = Pick<SshConnection, 'listenUnix' | 'listenTcp' | 'open' | 'on' | 'off'>
+export type ReverseConnection = Pick<
+  SshConnection,
+  'listenUnix' | 'listenTcp' | 'unlistenUnix' | 'unlistenTcp' | 'open' | 'on' | 'off'
+>
 
 /** What the reverse forwards depend on. */
 export interface ReverseOptions {
@@ -33,17 +37,34 @@ export class ReverseForwards extends EventEmitter<{ change: [] }> {
   readonly #options: ReverseOptions
   readonly #stop = new AbortController()
   readonly #states = new Map<PortForward, { state: 'active' | 'failed'; reason?: string }>()
-  readonly #work: Promise<void>
+  #rules: readonly PortForward[]
+  /** Of the rules, until there are others. */
+  #current = new AbortController()
+  #work: Promise<void> | undefined
 
   constructor(options: ReverseOptions) {
     super()
     this.setMaxListeners(0)
     this.#options = options
-    this.#work = options.rules.length > 0 ? this.#keep() : Promise.resolve()
+    this.#rules = []
+    this.setRules(options.rules)
+  }
+
+  /** Goes by other rules from now on; those that stay keep their connections. */
+  setRules(rules: readonly PortForward[]): void {
+    // What is known of a rule is known by the rule itself.
+    const kept = (wanted: PortForward) =>
+      this.#rules.find((rule) => isDeepStrictEqual(rule, wanted)) ?? wanted
+    this.#rules = rules.map(kept)
+    for (const rule of this.#states.keys()) if (!this.#rules.includes(rule)) this.#states.delete(rule)
+    this.#current.abort()
+    this.#current = new AbortController()
+    if (this.#rules.length > 0) this.#work ??= this.#keep()
+    this.emit('change')
   }
 
   list(): ForwardStatus[] {
-    return this.#options.rules.map((rule): ForwardStatus => {
+    return this.#rules.map((rule): ForwardStatus => {
       const { hostIP, hostPorts, hostSocket, guestIP, guestPorts, guestSocket } = rule
       return {
         proto: 'tcp',
@@ -73,7 +94,7 @@ export class ReverseForwards extends EventEmitter<{ change: [] }> {
       if (signal.aborted) return
       if (connection?.open) {
         await this.#open(connection)
-        for (const rule of this.#options.rules) {
+        for (const rule of this.#rules) {
           this.#set(rule, { state: 'failed', reason: 'the SSH connection was lost' })
         }
       } else await delay(pauseMs, signal).catch(() => undefined)
@@ -89,7 +110,13 @@ export class ReverseForwards extends EventEmitter<{ change: [] }> {
     const open = new Set<PortForward>()
     try {
       while (!ended.signal.aborted) {
-        for (const rule of this.#options.rules) {
+        const current = this.#current.signal
+        for (const rule of [...open]) {
+          if (this.#rules.includes(rule)) continue
+          open.delete(rule)
+          await this.#unlisten(connection, rule)
+        }
+        for (const rule of this.#rules) {
           if (open.has(rule) || ended.signal.aborted) continue
           try {
             await this.#listen(connection, rule)
@@ -99,8 +126,9 @@ export class ReverseForwards extends EventEmitter<{ change: [] }> {
             if (!ended.signal.aborted) this.#set(rule, { state: 'failed', reason: messageOf(error) })
           }
         }
-        if (open.size < this.#options.rules.length) await delay(pauseMs, ended.signal).catch(() => undefined)
-        else await aborted(ended.signal)
+        const next = AbortSignal.any([ended.signal, current])
+        if (this.#rules.every((rule) => open.has(rule))) await aborted(next)
+        else await delay(pauseMs, next).catch(() => undefined)
       }
     } finally {
       connection.off('close', end)
@@ -114,6 +142,19 @@ export class ReverseForwards extends EventEmitter<{ change: [] }> {
     if (guestSocket === undefined) {
       await connection.listenTcp(guestIP === '::1' ? '::1' : '127.0.0.1', guestPorts?.[0] ?? 0, take)
     } else await connection.listenUnix(guestSocket, take)
+  }
+
+  async #unlisten(connection: ReverseConnection, rule: PortForward): Promise<void> {
+    const { guestSocket, guestPorts, guestIP } = rule
+    this.#states.delete(rule)
+    try {
+      if (guestSocket === undefined) {
+        await connection.unlistenTcp(guestIP === '::1' ? '::1' : '127.0.0.1', guestPorts?.[0] ?? 0)
+      } else await connection.unlistenUnix(guestSocket)
+      this.#options.log(`${endText(rule)}: withdrawn`)
+    } catch (error) {
+      this.#options.log(`${endText(rule)}: ${messageOf(error)}`)
+    }
   }
 
   #join(stream: Duplex, rule: PortForward): void {

@@ -166,6 +166,12 @@ export class SshConnection extends EventEmitter<{ close: [] }> {
     await this.#asked<number>((done) => this.#client.forwardIn(host, port, done))
   }
 
+  /** Ends what `listenTcp` began; streams stay. Throws `failed` when the guest refuses. */
+  async unlistenTcp(host: '127.0.0.1' | '::1', port: number): Promise<void> {
+    this.#tcpTakers.delete(port)
+    await this.#asked<void>((done) => this.#client.unforwardIn(host, port, done))
+  }
+
   /** Ends the connection and every stream over it. */
   close(): void {
     this.#client.end()

@@ -142,6 +142,8 @@ function done(context: CommandContext, result: StartResult, ms: number): void {
   const name = externalName(profile)
   if (output.json) {
     jsonLine(output, { type: 'done', time: new Date().toISOString(), name, ms: Math.round(ms), ...result })
-  } else if (result.already) output.err(`${name} is already running\n`)
-  else output.err(`${name} is running (${(ms / 1000).toFixed(1)} s)\n`)
+  } else if (result.already) {
+    const { changed } = result
+    output.err(`${name} is already running${changed.length > 0 ? `; changed: ${changed.join(', ')}` : ''}\n`)
+  } else output.err(`${name} is running (${(ms / 1000).toFixed(1)} s)\n`)
 }

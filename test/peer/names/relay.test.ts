@@ -120,6 +120,14 @@ describe('with the agent there', () => {
     socket.destroy()
   })
 
+  test('other settings hold from the next query on', async () => {
+    await attach({ 'fixed.test': '10.9.8.7' })
+    names?.change({ dns: [`127.0.0.1:${forwarder.port}`], dnsHosts: { 'fixed.test': '10.9.8.6' } })
+    expect(await client.resolve4('fixed.test')).toEqual(['10.9.8.6'])
+    expect(await client.resolve4('a.fake.test')).toEqual(['10.9.9.9'])
+    expect([server.asked, forwarder.asked]).toEqual([[], expect.arrayContaining(['udp a.fake.test A'])])
+  })
+
   test('noise does not end it', async () => {
     await attach({ 'fixed.test': '10.9.8.7' })
     const noise = createSocket('udp4')

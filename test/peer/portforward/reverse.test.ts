@@ -4,7 +4,11 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PortForwardEntry, resolvePortForward } from '../../../src/config/port-forwards.ts'
+import {
+  type PortForward,
+  type PortForwardEntry,
+  resolvePortForward,
+} from '../../../src/config/port-forwards.ts'
 import { ReverseForwards } from '../../../src/portforward/reverse.ts'
 import { SshConnection } from '../../../src/ssh/connection.ts'
 import { SshLink } from '../../../src/ssh/link.ts'
@@ -34,12 +38,16 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function reverseForwards(entries: PortForwardEntry[]): ReverseForwards {
-  const rules = entries.map((entry) => {
+function settled(entries: PortForwardEntry[]): PortForward[] {
+  return entries.map((entry) => {
     const result = resolvePortForward({ reverse: true, ...entry }, '/home/ann')
     if (!result.ok) throw new Error(result.problem)
     return result.value
   })
+}
+
+function reverseForwards(entries: PortForwardEntry[]): ReverseForwards {
+  const rules = settled(entries)
   return new ReverseForwards({ rules, connect: () => link.get(), platform: 'linux', log: () => undefined })
 }
 
@@ -126,6 +134,38 @@ test('nobody answers on the host: the connection in the guest ends', async () =>
       socket.once('close', () => resolve())
     })
     expect(got).toBe(0)
+  } finally {
+    await reverse.close()
+  }
+})
+
+test('other rules: what stays keeps its connections, what goes is gone, a port can lead elsewhere', async () => {
+  const [first, second] = [await freePort(), await freePort()]
+  const hostPort = (server.address() as AddressInfo).port
+  const guestSocket = path.join(folder, 'fourth.sock')
+  const stays = { guestPort: first, hostPort }
+  const reverse = reverseForwards([])
+  try {
+    reverse.setRules(settled([stays, { guestPort: second, hostPort }, { guestSocket, hostPort }]))
+    await expect.poll(active(reverse), { timeout: 10_000 }).toEqual(['active', 'active', 'active'])
+    const open = connect({ host: '127.0.0.1', port: first })
+    await once(open, 'connect')
+    const hostSocket = path.join(folder, 'nobody.sock')
+    reverse.setRules(settled([{ guestPort: second, hostSocket }, stays]))
+    await expect.poll(active(reverse), { timeout: 10_000 }).toEqual(['active', 'active'])
+    open.write('still')
+    expect(String((await once(open, 'data'))[0])).toBe('still')
+    open.destroy()
+    expect(await echoed({ host: '127.0.0.1', port: first }, 'x')).toBe('x')
+    await expect(echoed({ path: guestSocket }, 'x')).rejects.toThrow(/ECONNREFUSED|ENOENT/)
+    // Nobody answers where it leads now.
+    expect(await echoed({ host: '127.0.0.1', port: second }, 'x').catch(() => '')).toBe('')
+    reverse.setRules([])
+    await expect
+      .poll(() => echoed({ host: '127.0.0.1', port: first }, 'x').catch(() => 'gone'), { timeout: 10_000 })
+      .toBe('gone')
+    reverse.setRules(settled([stays]))
+    await expect.poll(active(reverse), { timeout: 10_000 }).toEqual(['active'])
   } finally {
     await reverse.close()
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { refuseOtherSettings } from '../../../src/agent/settings.ts'
+import { liveChanges } from '../../../src/agent/settings.ts'
+import type { PortForward } from '../../../src/config/port-forwards.ts'
 import type { Config } from '../../../src/config/schema.ts'
 
 const config: Config = {
@@ -22,6 +23,18 @@ const config: Config = {
   forwardAgent: false,
 }
 
+const rule: PortForward = {
+  proto: 'tcp',
+  guestIP: '127.0.0.1',
+  guestIPMustBeZero: false,
+  guestPorts: [80, 80],
+  hostIP: '127.0.0.1',
+  hostPorts: [8080, 8080],
+  ignore: false,
+  reverse: false,
+  static: false,
+}
+
 function viaJson<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T
 }
@@ -32,7 +45,15 @@ test.each<[string, Partial<Config>]>([
   ['the order of keys', { docker: { 'log-opts': { 'max-size': '1m' }, features: { buildkit: true } } }],
   ['what JSON cannot hold', { docker: { ...config.docker, none: undefined } }],
 ])('no difference: %s', (_, over) => {
-  expect(() => refuseOtherSettings(viaJson(config), { ...config, ...over })).not.toThrow()
+  expect(liveChanges(viaJson(config), { ...config, ...over })).toEqual([])
+})
+
+const network = { dns: ['1.1.1.1'], dnsHosts: {} }
+
+test('what a running machine can go by', () => {
+  const wanted = { ...config, network, portForwards: [rule] }
+  expect(liveChanges(viaJson(config), wanted)).toEqual(['network', 'portForwards'])
+  expect(() => liveChanges(viaJson(config), { ...wanted, cpus: 1 })).toThrow(/at a start: cpus$/)
 })
 
 test.each<[string, Partial<Config>]>([
@@ -43,10 +64,9 @@ test.each<[string, Partial<Config>]>([
   ['mounts', { mounts: [{ location: '/home/ann', mountPoint: '/home/ann', writable: false }] }],
   ['docker', { docker: {} }],
   ['hostname', { hostname: 'x' }],
-  ['network', { network: { dns: ['1.1.1.1'], dnsHosts: {} } }],
   ['cpus, accel', { cpus: 1, accel: 'tcg' }],
 ])('a difference: %s', (names, over) => {
-  expect(() => refuseOtherSettings(viaJson(config), { ...config, ...over })).toThrow(
+  expect(() => liveChanges(viaJson(config), { ...config, ...over })).toThrow(
     expect.objectContaining({
       code: 'failed',
       message: `it is running, and these settings change only at a start: ${names}`,
