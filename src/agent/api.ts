@@ -39,7 +39,7 @@ export interface StartParams {
   /** Keys to write into the user's file as soon as the start begins to apply them. */
   changes: Record<string, unknown>
   /** Another Debian mirror for the image build. */
-  mirror?: string | undefined
+  debianMirror?: string | undefined
 }
 
 export interface StartResult {

@@ -65,7 +65,7 @@ export async function prepare(
     const guestFolder = path.join(installationFolder(), 'guest')
     const { packages } = engineNamed(config.runtime)
     const kernel = kernelFor(config.mountType, existing)
-    const recipe = recipeFor(config.arch, packages, guestFolder, params.mirror, kernel)
+    const recipe = recipeFor(config.arch, packages, guestFolder, params.debianMirror, kernel)
     const root = host.uid === 0
     const made = await ensureImage(recipe, {
       imagesFolder: homePaths(home).images,

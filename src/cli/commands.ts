@@ -3,6 +3,11 @@ import type { Command, Flag } from './command.ts'
 const json: Flag = { flags: '--json', summary: 'print JSON for programs' }
 const force = (summary: string): Flag => ({ flags: '-f, --force', summary })
 
+const mirror: Flag = {
+  flags: '--mirror <URL|DIR>',
+  summary: 'where artefacts such as k3s come from (also TCOLIMA_MIRROR)',
+}
+
 const settings: Flag[] = [
   { flags: '-c, --cpus <count>', summary: 'processors', hidden: ['--cpu <count>'] },
   { flags: '-m, --memory <GiB>', summary: 'memory in GiB, fractions too' },
@@ -32,7 +37,7 @@ const settings: Flag[] = [
   { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)' },
   { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
   { flags: '-y, --yes', summary: 'install missing host packages without asking' },
-  { flags: '--mirror <URL>', summary: 'Debian mirror to build the guest image from' },
+  { flags: '--debian-mirror <URL>', summary: 'Debian mirror to build the guest image from' },
   json,
 ]
 
@@ -150,6 +155,19 @@ export const commands: Command[] = [
       { flags: '--source <name>', summary: 'agent (default), qemu or serial' },
     ],
     load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'artifacts',
+    group: 'Use',
+    summary: 'list or fetch what comes from other projects: k3s, its images, nerdctl',
+    args: '<action> [names...]',
+    flags: [{ flags: '--all', summary: 'fetch: everything, for all architectures' }, mirror, json],
+    examples: [
+      'tcolima artifacts list',
+      'tcolima artifacts fetch --all',
+      'tcolima artifacts fetch k3s k3s-images --mirror /media/stick',
+    ],
+    load: () => import('./commands/artifacts.ts'),
   },
   {
     name: 'doctor',

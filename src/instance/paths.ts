@@ -73,11 +73,14 @@ export function homePaths(home: string): {
   keys: string
   accelerators: string
   packageLog: string
+  /** What is no package of Debian; the store of src/artifacts. */
+  downloads: string
 } {
   return {
     images: path.join(home, '_images'),
     keys: path.join(home, '_keys'),
     accelerators: path.join(home, '_accelerators.json'),
     packageLog: path.join(home, '_packages.log'),
+    downloads: path.join(home, '_downloads'),
   }
 }

@@ -34,7 +34,7 @@ export async function run(context: CommandContext): Promise<number> {
     return await interruptible(async (signal) => {
       await packages(context, loaded, view, signal)
       const { config, changes } = loaded
-      const params = { config, changes: { ...changes }, mirror: textOf(context, 'mirror') }
+      const params = { config, changes: { ...changes }, debianMirror: textOf(context, 'debianMirror') }
       const result = await askAgent(home, paths, host, 'start', params, {
         report: view.report,
         signal,
