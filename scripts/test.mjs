@@ -20,6 +20,9 @@ const testPackages = {
   inotifywait: 'inotify-tools',
   'ssh-keygen': 'openssh-client',
   docker: 'docker.io',
+  zsh: 'zsh',
+  fish: 'fish',
+  tmux: 'tmux',
   // For the machine protocol without a guest.
   'qemu-system-x86_64': 'qemu-system-x86',
 }

@@ -1,6 +1,9 @@
 import type { Host } from '../host/platform.ts'
 import type { Output } from './render/output.ts'
 
+/** What may stand somewhere, for completion: these words, or what of that kind there is. */
+export type Values = readonly string[] | 'file' | 'folder' | 'profile'
+
 /** A command as data: all of the command line, its help and its parser come from these. */
 export interface Command {
   name: string
@@ -9,6 +12,8 @@ export interface Command {
   summary: string
   /** Positional arguments in commander's notation. */
   args?: string
+  /** What the positional arguments take, by their names in `args`; `profile` is known. */
+  argValues?: Record<string, Values>
   flags?: Flag[]
   examples?: string[]
   /** Loads what runs it: only then are its modules read. */
@@ -23,6 +28,8 @@ export interface Flag {
   hidden?: string[]
   /** May be given several times. */
   list?: boolean
+  /** What its value may be. */
+  values?: Values
 }
 
 /** What a command is run with. */

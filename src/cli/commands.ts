@@ -1,4 +1,18 @@
 import type { Command, Flag } from './command.ts'
+import { shells } from './shells.ts'
+
+/** The flags that every command takes. */
+export const globalFlags: Flag[] = [
+  {
+    flags: '-p, --profile <name>',
+    summary: 'the machine to work on (also TCOLIMA_PROFILE)',
+    values: 'profile',
+  },
+  { flags: '--verbose', summary: 'tell more: what a step does, and where an error comes from' },
+  { flags: '--no-color', summary: 'no colours (also NO_COLOR)' },
+]
+
+const boolean = ['true', 'false']
 
 const json: Flag = { flags: '--json', summary: 'print JSON for programs' }
 const force = (summary: string): Flag => ({ flags: '-f, --force', summary })
@@ -12,16 +26,33 @@ const settings: Flag[] = [
   { flags: '-c, --cpus <count>', summary: 'processors', hidden: ['--cpu <count>'] },
   { flags: '-m, --memory <GiB>', summary: 'memory in GiB, fractions too' },
   { flags: '-d, --disk <GiB>', summary: 'size of the data disk in GiB' },
-  { flags: '-a, --arch <name>', summary: 'processor architecture: host, x86_64, aarch64' },
-  { flags: '-r, --runtime <name>', summary: 'container engine: docker' },
+  {
+    flags: '-a, --arch <name>',
+    summary: 'processor architecture: host, x86_64, aarch64',
+    values: ['host', 'x86_64', 'aarch64'],
+  },
+  { flags: '-r, --runtime <name>', summary: 'container engine: docker', values: ['docker'] },
   {
     flags: '-V, --mount <DIR[:TARGET][:w]>',
     summary: 'folder to mount, `:w` writable; none for no mounts',
+    values: 'folder',
     list: true,
   },
-  { flags: '--mount-type <name>', summary: 'how folders are mounted: sshfs, 9p, virtiofs' },
-  { flags: '--mount-inotify [boolean]', summary: 'changes here reach watchers in the guest (default true)' },
-  { flags: '--accel <name>', summary: 'accelerator: auto, kvm, hvf, tcg' },
+  {
+    flags: '--mount-type <name>',
+    summary: 'how folders are mounted: sshfs, 9p, virtiofs',
+    values: ['sshfs', '9p', 'virtiofs'],
+  },
+  {
+    flags: '--mount-inotify [boolean]',
+    summary: 'changes here reach watchers in the guest (default true)',
+    values: boolean,
+  },
+  {
+    flags: '--accel <name>',
+    summary: 'accelerator: auto, kvm, hvf, tcg',
+    values: ['auto', 'kvm', 'hvf', 'tcg'],
+  },
   { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
   { flags: '--hostname <name>', summary: 'name of the guest' },
   { flags: '-n, --dns <IP>', summary: "name server in place of this computer's", list: true },
@@ -33,8 +64,9 @@ const settings: Flag[] = [
   {
     flags: '-s, --ssh-agent [boolean]',
     summary: "use this computer's SSH agent in the guest (default false)",
+    values: boolean,
   },
-  { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)' },
+  { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)', values: boolean },
   { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
   { flags: '-y, --yes', summary: 'install missing host packages without asking' },
   { flags: '--debian-mirror <URL>', summary: 'Debian mirror to build the guest image from' },
@@ -106,6 +138,7 @@ export const commands: Command[] = [
     group: 'Machine',
     summary: 'list the mounts, add or remove one while the machine runs',
     args: '<action> [path]',
+    argValues: { action: ['list', 'add', 'remove'], path: 'folder' },
     flags: [
       { flags: '--save', summary: 'write it into tcolima.yaml too; enough when the machine is stopped' },
       force('remove: also when something in the guest uses it'),
@@ -145,6 +178,23 @@ export const commands: Command[] = [
     load: () => import('./commands/ssh-config.ts'),
   },
   {
+    name: 'env',
+    group: 'Use',
+    summary: 'print what points a shell at the engine, for `eval`',
+    args: '[profile]',
+    flags: [
+      { flags: '--shell <name>', summary: "the shell's language; yours unless told", values: shells },
+      { flags: '-u, --unset', summary: 'print what takes it back' },
+      json,
+    ],
+    examples: [
+      'eval "$(tcolima env)"',
+      'tcolima env work --shell fish | source',
+      'eval "$(tcolima env --unset)"',
+    ],
+    load: () => import('./commands/env.ts'),
+  },
+  {
     name: 'logs',
     group: 'Use',
     summary: 'what the agent, QEMU or the console of the guest said',
@@ -152,7 +202,11 @@ export const commands: Command[] = [
     flags: [
       { flags: '-f, --follow', summary: 'go on with what comes' },
       { flags: '-n, --lines <count>', summary: 'how many lines (default 100)' },
-      { flags: '--source <name>', summary: 'agent (default), qemu or serial' },
+      {
+        flags: '--source <name>',
+        summary: 'agent (default), qemu or serial',
+        values: ['agent', 'qemu', 'serial'],
+      },
     ],
     load: () => import('./commands/logs.ts'),
   },
@@ -175,6 +229,20 @@ export const commands: Command[] = [
     summary: 'what is wrong with this host, and how to mend it',
     flags: [json],
     load: () => import('./commands/doctor.ts'),
+  },
+  {
+    name: 'completion',
+    group: 'Help',
+    summary: 'print the script that completes commands, flags, profiles and values in a shell',
+    args: '<shell>',
+    argValues: { shell: shells },
+    examples: [
+      'source <(tcolima completion bash)    # in ~/.bashrc',
+      'source <(tcolima completion zsh)     # in ~/.zshrc, after compinit',
+      'tcolima completion fish > ~/.config/fish/completions/tcolima.fish',
+      'tcolima completion powershell | Out-String | Invoke-Expression',
+    ],
+    load: () => import('./commands/completion.ts'),
   },
   {
     name: 'version',

@@ -1,7 +1,7 @@
 import { Command as Commander, CommanderError, Option } from 'commander'
 import { TcolimaError } from '../host/errors.ts'
 import type { Command } from './command.ts'
-import { commands } from './commands.ts'
+import { commands, globalFlags } from './commands.ts'
 import type { Invocation } from './invocation.ts'
 import { version } from './version.ts'
 
@@ -48,9 +48,7 @@ function usageError(text: string, words: string[]): TcolimaError {
 }
 
 function addGlobals(command: Commander): void {
-  command.option('-p, --profile <name>', 'the machine to work on (also TCOLIMA_PROFILE)')
-  command.option('--verbose', 'tell more: what a step does, and where an error comes from')
-  command.addOption(new Option('--no-color', 'no colours (also NO_COLOR)'))
+  for (const { flags, summary } of globalFlags) command.addOption(new Option(flags, summary))
 }
 
 function addCommand(

@@ -7,6 +7,11 @@ export async function main(words: string[]): Promise<number> {
   // A reader that went away (`| head`) is no error of ours; nor is a terminal that was closed.
   process.stdout.on('error', () => process.exit(141))
   process.stderr.on('error', () => undefined)
+  if (words[0] === '__complete') {
+    const { answerCompletion } = await import('./answer-completion.ts')
+    process.stdout.write(answerCompletion(words.slice(1), process.env))
+    return 0
+  }
   const own = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
   let output = processOutput(
     {
