@@ -35,7 +35,7 @@ async function makeStoppedProfile(home: string, profile: string, pid: number): P
     created: '2025-01-01T00:00:00.000Z',
   })
   const mount = { location: userHome, mountPoint: userHome, writable: true }
-  const config: Config = { ...defaults, arch, mounts: [mount], docker: {}, portForwards: [] }
+  const config: Config = { ...defaults, arch, mounts: [mount] }
   await writeState(paths.state, {
     version: 1,
     config,

@@ -19,7 +19,9 @@ systemctl mask --quiet \
   systemd-machine-id-commit.service ldconfig.service systemd-firstboot.service systemd-ask-password-wall.path \
   systemd-ask-password-console.path systemd-binfmt.service sys-kernel-debug.mount sys-kernel-tracing.mount \
   dev-mqueue.mount dev-hugepages.mount systemd-random-seed.service
-systemctl enable --quiet tcolima-boot.service tcolima-guest.service tcolima-names.service
+systemctl enable --quiet tcolima-boot.service tcolima-guest.service tcolima-names.service \
+  tcolima-provision.service tcolima-ready.service
+: >>/etc/environment
 # Each generator is a process at every boot; this machine has no use for these.
 mkdir -p /etc/systemd/system-generators
 for generator in ssh gpt-auto cryptsetup veritysetup integritysetup hibernate-resume tpm2 debug bless-boot rc-local; do

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import path from 'node:path'
 import type { ClientChannel, ExecOptions } from 'ssh2'
-import { shellQuote } from '../guest/seed.ts'
+import { shellQuote } from '../guest/quote.ts'
 import type { InstanceState } from '../instance/state.ts'
 import { signalCommand } from '../ssh/signal.ts'
 import type { ExecParams } from './api.ts'

@@ -1,7 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { guestEnv } from '../config/env.ts'
 import { externalName } from '../config/profile.ts'
 import type { Config } from '../config/schema.ts'
 import { seedDisk } from '../guest/seed.ts'
+import { messageOf } from '../host/errors.ts'
 import { ensureDir, writeFileAtomic } from '../host/files.ts'
 import { terminate } from '../host/processes.ts'
 import { prepareSocketPath } from '../host/sockets.ts'
@@ -13,6 +15,7 @@ import { readResolvConf } from '../names/resolv-conf.ts'
 import { engineNamed } from '../runtime/engines.ts'
 import { knownHostsLine, sshConfigText } from '../ssh/config-file.ts'
 import { userKey } from '../ssh/keys.ts'
+import { hideInUserConfig, showInUserConfig } from '../ssh/user-config.ts'
 import { qemuArguments, qemuProgram } from '../vm/command-line.ts'
 import { endDaemons } from '../vm/daemons.ts'
 import { launchQemu, type QemuProcess } from '../vm/process.ts'
@@ -115,6 +118,8 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
       mountPoint: mount.mountPoint,
       options: mountOptions(config.mountType, { writable: mount.writable }),
     })),
+    env: guestEnv(config.env),
+    provision: config.provision,
     files: engineNamed(config.runtime).seedFiles(config),
   })
 }
@@ -132,14 +137,17 @@ async function qemuSockets({
   }
 }
 
-/** Writes the ssh_config and known_hosts of an instance that has its SSH port. */
+/**
+ * Writes the ssh_config and known_hosts of an instance that has its SSH port, and shows or hides it in the user's own.
+ * Gives what the user should know where that did not work.
+ */
 export async function writeSshFiles(
   context: AgentContext,
   record: InstanceRecord,
   sshPort: number,
-  forwardAgent: boolean,
-): Promise<void> {
-  const { paths, home } = context
+  { forwardAgent, sshConfig }: Pick<Config, 'forwardAgent' | 'sshConfig'>,
+): Promise<{ text: string; hint: string }[]> {
+  const { paths, home, host } = context
   const alias = externalName(paths.profile)
   const key = await userKey(homePaths(home).keys)
   await writeFileAtomic(paths.knownHosts, knownHostsLine(alias, record.hostKey))
@@ -152,4 +160,13 @@ export async function writeSshFiles(
     forwardAgent,
   }
   await writeFileAtomic(paths.sshConfig, sshConfigText(facts))
+  const places = { userHome: host.home, folder: homePaths(home).sshLinks }
+  try {
+    if (sshConfig) await showInUserConfig(places, alias, paths.sshConfig)
+    else await hideInUserConfig(places, alias)
+    return []
+  } catch (error) {
+    const hint = `Use \`ssh -F ${paths.sshConfig} ${alias}\`, or set sshConfig to false.`
+    return [{ text: `~/.ssh/config could not be changed: ${messageOf(error)}`, hint }]
+  }
 }

@@ -203,7 +203,11 @@ export class Machine {
     try {
       const usernet = parseUsernet(await qmp.human('info usernet'))
       const before = state.sshPort
-      state.sshPort = await ensureSshPort((line) => qmp.human(line), usernet, state.sshPort)
+      state.sshPort = await ensureSshPort((line) => qmp.human(line), usernet, {
+        fixed: state.config.sshPort,
+        last: state.sshPort,
+        holder: (port) => portHolder('tcp', port),
+      })
       // Of an earlier agent.
       const forwards = usernet.filter(
         (rule) => rule.proto === 'udp' || rule.guestPort !== 22 || rule.hostPort !== state.sshPort,

@@ -1,8 +1,6 @@
 import { release } from 'node:os'
 import path from 'node:path'
 import { saveConfig } from '../config/save.ts'
-import { refusedChanges } from '../config/immutable.ts'
-import { TcolimaError } from '../host/errors.ts'
 import { ensureDir, writeFileAtomic } from '../host/files.ts'
 import { type Report, runStep } from '../host/progress.ts'
 import { installationFolder } from '../host/assets.ts'
@@ -14,6 +12,7 @@ import { findImage, type Image } from '../image/store.ts'
 import { ensureInstance, kernelFor } from '../instance/create.ts'
 import { homePaths } from '../instance/paths.ts'
 import { type InstanceRecord, readRecord } from '../instance/record.ts'
+import { refuseChanges } from '../instance/refuse-changes.ts'
 import { engineNamed } from '../runtime/engines.ts'
 import { chooseAccelerator } from '../vm/accelerators.ts'
 import { type QemuFacts, qemuFacts } from '../vm/capabilities.ts'
@@ -44,11 +43,7 @@ export async function prepare(
   const { paths, host, home } = context
   const { config } = params
   const existing = readRecord(paths.record)
-  if (existing) {
-    // The size of the data disk is looked at where the disk is.
-    const refused = refusedChanges({ ...existing, disk: 0 }, config)
-    if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))
-  }
+  refuseChanges(paths, config)
   const program = qemuProgram(config.arch)
   const virtiofsd = await requireMountType({
     type: config.mountType,

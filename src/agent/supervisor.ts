@@ -310,7 +310,7 @@ export class Supervisor {
     let sockets: HostSockets
     let names: Names | undefined
     try {
-      await writeSshFiles(this.#context, record, state.sshPort, state.config.forwardAgent)
+      machine.warnings.push(...(await writeSshFiles(this.#context, record, state.sshPort, state.config)))
       if (state.sockets.names !== undefined) {
         names = await openNames(state.sockets.names, state.config.network, this.#context.host.platform)
       }

@@ -6,6 +6,8 @@ import type { InstancePaths } from '../instance/paths.ts'
 import type { InstanceState } from '../instance/state.ts'
 import type { Engine } from '../runtime/engine.ts'
 import type { Machine } from './machine.ts'
+import { waitForProbes } from './probes.ts'
+import { waitProvisioned } from './provisioning.ts'
 
 // Milliseconds. Software emulation on a busy machine takes minutes where hardware takes seconds.
 const bootLimitMs = 5 * 60_000
@@ -26,7 +28,7 @@ export interface ReadyInput {
 
 /** Waits, step by step, until the guest has booted, its mounts are there and the engine answers on the host. */
 export async function waitReady(input: ReadyInput): Promise<void> {
-  const { machine, state, paths, engine, report } = input
+  const { machine, state, paths, engine, report, signal } = input
   await runStep(report, 'boot', () => explained(paths, waitForBoot(input)))
   // From here on in the guest's background: the engine starts meanwhile.
   void machine.ssh.get().catch(() => undefined)
@@ -37,7 +39,13 @@ export async function waitReady(input: ReadyInput): Promise<void> {
       detail(mounts.map((mount) => mount.mountPoint).join(', '))
     })
   }
+  const { guest } = machine
+  const provisioning = { profile: paths.profile, guest, scripts: state.config.provision, report, signal }
+  machine.warnings.push(...(await waitProvisioned('boot', provisioning)))
   await runStep(report, engine.name, () => explained(paths, waitForEngine(input)))
+  machine.warnings.push(...(await waitProvisioned('ready', provisioning)))
+  const exec = async (command: string) => await (await machine.ssh.get()).exec(command)
+  await waitForProbes(state.config.probes, exec, report, signal)
 }
 
 /** What `work` throws gets the last lines of the guest's console, and what to do next. */

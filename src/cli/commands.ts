@@ -1,4 +1,5 @@
 import type { Command, Flag } from './command.ts'
+import { settings } from './setting-flags.ts'
 import { shells } from './shells.ts'
 
 /** The flags that every command takes. */
@@ -12,8 +13,6 @@ export const globalFlags: Flag[] = [
   { flags: '--no-color', summary: 'no colours (also NO_COLOR)' },
 ]
 
-const boolean = ['true', 'false']
-
 const json: Flag = { flags: '--json', summary: 'print JSON for programs' }
 const force = (summary: string): Flag => ({ flags: '-f, --force', summary })
 
@@ -22,57 +21,6 @@ const mirror: Flag = {
   summary: 'where artefacts such as k3s come from (also TCOLIMA_MIRROR)',
 }
 
-const settings: Flag[] = [
-  { flags: '-c, --cpus <count>', summary: 'processors', hidden: ['--cpu <count>'] },
-  { flags: '-m, --memory <GiB>', summary: 'memory in GiB, fractions too' },
-  { flags: '-d, --disk <GiB>', summary: 'size of the data disk in GiB' },
-  {
-    flags: '-a, --arch <name>',
-    summary: 'processor architecture: host, x86_64, aarch64',
-    values: ['host', 'x86_64', 'aarch64'],
-  },
-  { flags: '-r, --runtime <name>', summary: 'container engine: docker', values: ['docker'] },
-  {
-    flags: '-V, --mount <DIR[:TARGET][:w]>',
-    summary: 'folder to mount, `:w` writable; none for no mounts',
-    values: 'folder',
-    list: true,
-  },
-  {
-    flags: '--mount-type <name>',
-    summary: 'how folders are mounted: sshfs, 9p, virtiofs',
-    values: ['sshfs', '9p', 'virtiofs'],
-  },
-  {
-    flags: '--mount-inotify [boolean]',
-    summary: 'changes here reach watchers in the guest (default true)',
-    values: boolean,
-  },
-  {
-    flags: '--accel <name>',
-    summary: 'accelerator: auto, kvm, hvf, tcg',
-    values: ['auto', 'kvm', 'hvf', 'tcg'],
-  },
-  { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
-  { flags: '--hostname <name>', summary: 'name of the guest' },
-  { flags: '-n, --dns <IP>', summary: "name server in place of this computer's", list: true },
-  {
-    flags: '--dns-host <NAME=VALUE>',
-    summary: 'name of your own: an IP address or another name',
-    list: true,
-  },
-  {
-    flags: '-s, --ssh-agent [boolean]',
-    summary: "use this computer's SSH agent in the guest (default false)",
-    values: boolean,
-  },
-  { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)', values: boolean },
-  { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
-  { flags: '-y, --yes', summary: 'install missing host packages without asking' },
-  { flags: '--debian-mirror <URL>', summary: 'Debian mirror to build the guest image from' },
-  json,
-]
-
 /** Every command of tcolima. */
 export const commands: Command[] = [
   {
@@ -80,7 +28,7 @@ export const commands: Command[] = [
     group: 'Machine',
     summary: 'make the machine when it is new, boot it, wait until its engine answers',
     args: '[profile]',
-    flags: settings,
+    flags: [...settings, json],
     examples: [
       'tcolima start --cpus 6 --memory 12',
       'tcolima start work --mount ~/src:w',
@@ -101,7 +49,7 @@ export const commands: Command[] = [
     group: 'Machine',
     summary: 'stop and start',
     args: '[profile]',
-    flags: [...settings, force('do not wait for the guest')],
+    flags: [...settings, json, force('do not wait for the guest')],
     load: () => import('./commands/restart.ts'),
   },
   {

@@ -26,6 +26,10 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     dnsHost: flags.dnsHost as string[] | undefined,
     activate: onOrOff('--activate', flags.activate),
     sshAgent: onOrOff('--ssh-agent', flags.sshAgent),
+    sshPort: textOf(context, 'sshPort'),
+    sshConfig: onOrOff('--ssh-config', flags.sshConfig),
+    rootDisk: textOf(context, 'rootDisk'),
+    env: flags.env as string[] | undefined,
   }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }

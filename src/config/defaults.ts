@@ -17,4 +17,13 @@ export const defaults = {
   hostname: '',
   network: { dns: [], dnsHosts: {} },
   forwardAgent: false,
+  sshPort: 0,
+  sshConfig: true,
+  // Only what is written costs: packages users add, logs, their home in the guest.
+  rootDisk: 20 * GIB,
+  env: {},
+  provision: [],
+  probes: [],
+  docker: {},
+  portForwards: [],
 } as const

@@ -8,7 +8,8 @@ import {
   checkMountType,
   checkRuntime,
 } from './choices.ts'
-import { checkCpus, checkDisk, checkMemory } from './limits.ts'
+import { checkEnvName, checkEnvValue } from './env.ts'
+import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
 import { asEntry, clashingMount, type MountEntry, type PathBase, parseMountFlag } from './mounts.ts'
 import { checkName, checkNameServer, checkNameTarget, circularName } from './names.ts'
 import { plainNumber } from './units.ts'
@@ -45,6 +46,14 @@ export interface FlagValues {
   dnsHost: readonly string[]
   /** `--ssh-agent` */
   sshAgent: boolean
+  /** `--ssh-port` */
+  sshPort: string
+  /** `--ssh-config` */
+  sshConfig: boolean
+  /** `--root-disk`: GiB, a plain whole number. */
+  rootDisk: string
+  /** `--env`, `NAME=VALUE`, once for each. Takes the place of the file's. */
+  env: readonly string[]
 }
 
 /** New values for keys of the file, in the form the file has them. A key that is undefined or absent stays as it is. */
@@ -68,6 +77,11 @@ export interface ConfigChanges {
   /** Only these parts of the key are set. */
   network?: { dns?: string[]; dnsHosts?: Record<string, string> } | undefined
   forwardAgent?: boolean | undefined
+  sshPort?: number | undefined
+  sshConfig?: boolean | undefined
+  /** GiB, or text with a unit. */
+  rootDisk?: number | string | undefined
+  env?: Record<string, string> | undefined
 }
 
 /** What a flag is measured against: the host's processors and memory (bytes), and where its paths begin. */
@@ -95,6 +109,10 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     hostname: checked('--hostname', flags.hostname, checkHostname),
     network: networkChanges(flags),
     forwardAgent: flags.sshAgent,
+    sshPort: checked('--ssh-port', flags.sshPort, (text) => checkSshPort(number(text)), number),
+    sshConfig: flags.sshConfig,
+    rootDisk: checked('--root-disk', flags.rootDisk, (text) => checkRootDisk(number(text)), number),
+    env: flags.env && envChanges(flags.env),
   })
 }
 
@@ -148,6 +166,17 @@ function dnsHostChanges(texts: readonly string[]): Record<string, string> {
   const circular = circularName(hosts)
   if (circular !== undefined) throw new TcolimaError('usage', `--dns-host: ${circular} stands for itself`)
   return hosts
+}
+
+function envChanges(texts: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = {}
+  for (const text of texts) {
+    const at = text.indexOf('=')
+    if (at < 0) throw new TcolimaError('usage', `--env takes NAME=VALUE, not ${shown(text)}`)
+    const name = checkedFlag('--env: the name', text.slice(0, at), checkEnvName)
+    env[name] = checkedFlag(`--env: ${name}`, text.slice(at + 1), checkEnvValue)
+  }
+  return env
 }
 
 function withoutUndefined<T extends object>(record: T): T {

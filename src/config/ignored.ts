@@ -7,11 +7,6 @@ const colimaDefaults: Record<string, unknown[]> = {
   mountType: ['', 'sshfs'],
   rosetta: [false],
   binfmt: [true],
-  provision: [[]],
-  sshConfig: [true],
-  sshPort: [0],
-  env: [{}],
-  rootDisk: [0, 20],
   nestedVirtualization: [false],
   diskImage: [''],
   modelRunner: ['', 'docker'],
@@ -38,38 +33,37 @@ export function isOtherHypervisor({ vmType }: Record<string, unknown>): boolean 
 
 /**
  * The zod shape of Colima's keys that this version accepts and does nothing with, so that a colima.yaml works as it is.
- * Types are checked all the same: a provisioning script that is not one must not pass for one.
+ * Types are checked all the same.
  */
 export function ignoredShape() {
   const flag = z.boolean('must be true or false').optional()
   const text = z.string('must be text').optional()
-  const count = z.int('must be a whole number').nonnegative('must not be negative').optional()
   const map = z.record(z.string(), z.unknown(), 'must be a map').optional()
-  const step = z.strictObject(
-    {
-      mode: z.enum(['system', 'user', 'after-boot', 'ready'], 'must be system, user, after-boot or ready'),
-      script: z.string('must be text'),
-    },
-    {
-      error: (issue) =>
-        issue.code === 'invalid_type' ? 'must be a map with the keys mode and script' : undefined,
-    },
-  )
   return {
     vmType: text,
     rosetta: flag,
     binfmt: flag,
     kubernetes: map,
-    provision: z.array(step, 'must be a list of scripts').optional(),
-    sshConfig: flag,
-    sshPort: count,
-    env: map,
-    rootDisk: count,
     nestedVirtualization: flag,
     diskImage: text,
     modelRunner: text,
     portForwarder: text,
     layer: flag,
+  }
+}
+
+/** The same for the keys of `network`. */
+export function ignoredNetworkShape() {
+  const flag = z.boolean('must be true or false').nullish()
+  const text = z.string('must be text').nullish()
+  return {
+    address: flag,
+    mode: text,
+    interface: text,
+    preferredRoute: flag,
+    hostAddresses: flag,
+    gatewayAddress: text,
+    driver: text,
   }
 }
 

@@ -7,6 +7,8 @@ export interface FixedSettings {
   runtime: string
   /** Bytes of the data disk as it is now: it may have grown since. */
   disk: number
+  /** Bytes of the system disk, likewise. */
+  rootDisk: number
   /** Present when its guest's kernel has 9p. */
   kernel?: 'general'
 }
@@ -18,7 +20,7 @@ export interface FixedSettings {
  */
 export function refusedChanges(
   fixed: FixedSettings,
-  wanted: Pick<Config, 'arch' | 'runtime' | 'disk' | 'mountType'>,
+  wanted: Pick<Config, 'arch' | 'runtime' | 'disk' | 'rootDisk' | 'mountType'>,
 ): string[] {
   const refused: string[] = []
   if (wanted.arch !== fixed.arch) refused.push(unchangeable('arch', fixed.arch, wanted.arch))
@@ -32,6 +34,12 @@ export function refusedChanges(
     const size = formatSize(fixed.disk)
     refused.push(
       `disk: the data disk has ${size} and cannot shrink to ${formatSize(wanted.disk)}; keep ${size} or more, ${wayOut}`,
+    )
+  }
+  if (wanted.rootDisk < fixed.rootDisk) {
+    const size = formatSize(fixed.rootDisk)
+    refused.push(
+      `rootDisk: the system disk has ${size} and cannot shrink to ${formatSize(wanted.rootDisk)}; keep ${size} or more, or make the machine anew: tcolima delete keeps its images, containers and volumes, then start`,
     )
   }
   return refused

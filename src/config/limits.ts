@@ -9,6 +9,9 @@ export const MIN_MEMORY: number = 512 * MIB
 /** The least data disk, in bytes. */
 const MIN_DISK = GIB
 
+/** The image and what a few packages take. */
+const MIN_ROOT_DISK = 5 * GIB
+
 /** ext4 with its usual 4 KiB blocks ends at 16 TiB. */
 const MAX_DISK = 16 * 1024 * GIB
 
@@ -40,6 +43,22 @@ export function checkDisk(value: unknown): Checked<number> {
   const whole = typeof value !== 'number' || Number.isInteger(value)
   if (whole && bytes !== undefined && bytes >= MIN_DISK && bytes <= MAX_DISK) return good(bytes)
   return bad(`must be a whole number of GiB from ${MIN_DISK / GIB} to ${MAX_DISK / GIB}`)
+}
+
+/** Takes the system disk as `checkDisk` takes the data disk; gives bytes, from 5 GiB to 16 TiB. 0 is Colima's "the default". */
+export function checkRootDisk(value: unknown): Checked<number> {
+  if (value === 0) return good(defaults.rootDisk)
+  const disk = checkDisk(value)
+  return disk.ok && disk.value >= MIN_ROOT_DISK
+    ? disk
+    : bad(`must be a whole number of GiB from ${MIN_ROOT_DISK / GIB} to ${MAX_DISK / GIB}`)
+}
+
+/** Takes the host's port for SSH; 0: a free one. Below 1024 only root may listen, and QEMU has the user's rights. */
+export function checkSshPort(value: unknown): Checked<number> {
+  const fits = typeof value === 'number' && Number.isInteger(value) && value <= 65_535
+  if (fits && (value === 0 || value >= 1024)) return good(value)
+  return bad('must be a port from 1024 to 65535, or 0 for any')
 }
 
 function sizeOf(value: unknown): number | undefined {

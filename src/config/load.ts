@@ -8,9 +8,10 @@ import { defaults } from './defaults.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { type ConfigChanges, type FlagValues, flagChanges } from './flags.ts'
 import { ignoredSettings, isOtherHypervisor } from './ignored.ts'
+import { keysAt } from './keys-at.ts'
 import { type MountEntry, type MountSpec, outerFirst, resolveMount } from './mounts.ts'
 import { nearest } from './nearest.ts'
-import { type Config, type HostFacts, portForwardKeys, type Settings, settingsSchema } from './schema.ts'
+import { type Config, type HostFacts, type Settings, settingsSchema } from './schema.ts'
 
 /** A loaded configuration. */
 export interface LoadedConfig {
@@ -45,8 +46,7 @@ export function parseConfig(
   const schema = settingsSchema(host)
   const parsed = schema.safeParse(withoutNulls(document.values), { reportInput: true })
   if (!parsed.success) {
-    const known = Object.keys(schema.shape)
-    throw document.error(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, known)))
+    throw document.error(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, schema)))
   }
   // What a file for another hypervisor of Colima says of mounts was chosen for that one: virtiofs on macOS is.
   const own = isOtherHypervisor(document.values) ? { mountType: undefined } : {}
@@ -85,14 +85,20 @@ function resolved(settings: Settings, host: HostFacts): Config {
     accel: settings.accel ?? defaults.accel,
     cpuType: settings.cpuType ?? defaults.cpuType,
     activate: settings.autoActivate ?? defaults.activate,
-    docker: settings.docker ?? {},
+    docker: settings.docker ?? defaults.docker,
     hostname: settings.hostname ?? defaults.hostname,
     network: {
       dns: settings.network?.dns ?? defaults.network.dns,
       dnsHosts: settings.network?.dnsHosts ?? defaults.network.dnsHosts,
     },
-    portForwards: settings.portForwards ?? [],
+    portForwards: settings.portForwards ?? defaults.portForwards,
     forwardAgent: settings.forwardAgent ?? defaults.forwardAgent,
+    sshPort: settings.sshPort ?? defaults.sshPort,
+    sshConfig: settings.sshConfig ?? defaults.sshConfig,
+    rootDisk: settings.rootDisk ?? defaults.rootDisk,
+    env: settings.env ?? defaults.env,
+    provision: settings.provision ?? defaults.provision,
+    probes: settings.probes ?? defaults.probes,
   }
 }
 
@@ -131,10 +137,10 @@ function withoutNulls(values: Record<string, unknown>): Record<string, unknown> 
   )
 }
 
-function problemsOf(issue: core.$ZodIssue, document: ConfigDocument, topKeys: string[]): Problem[] {
+function problemsOf(issue: core.$ZodIssue, document: ConfigDocument, schema: core.$ZodType): Problem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
-      const guess = nearest(key, keysAt(issue.path, topKeys))
+      const guess = nearest(key, keysAt(schema, issue.path))
       const message = `unknown key ${shown(nameOf([...issue.path, key]))}${guess ? `; did you mean "${guess}"?` : ''}`
       return { offset: document.offsetOf([...issue.path, key], true), message }
     })
@@ -145,13 +151,6 @@ function problemsOf(issue: core.$ZodIssue, document: ConfigDocument, topKeys: st
     ? `${nameOf(issue.path)} is missing`
     : `${nameOf(issue.path)} ${issue.message}${ending}`
   return [{ offset: document.offsetOf(issue.path), message }]
-}
-
-/** The keys that may stand where a wrong one does. */
-function keysAt(where: readonly PropertyKey[], topKeys: string[]): string[] {
-  if (where.length === 0) return topKeys
-  if (where[0] === 'portForwards') return portForwardKeys
-  return where[0] === 'mounts' ? ['location', 'mountPoint', 'writable'] : ['mode', 'script']
 }
 
 /** A path in the file as people write it: `mounts[0].location`. */

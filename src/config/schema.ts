@@ -12,8 +12,9 @@ import {
   type MountType,
 } from './choices.ts'
 import type { FlagBase } from './flags.ts'
-import { ignoredShape } from './ignored.ts'
-import { checkCpus, checkDisk, checkMemory } from './limits.ts'
+import { checkEnvName, checkEnvValue } from './env.ts'
+import { ignoredNetworkShape, ignoredShape } from './ignored.ts'
+import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
 import { clashingMount, type MountSpec, resolveMount } from './mounts.ts'
 import {
   checkName,
@@ -23,7 +24,9 @@ import {
   type NetworkConfig,
   plainName,
 } from './names.ts'
+import { clashingForward } from './port-clashes.ts'
 import { type PortForward, resolvePortForward } from './port-forwards.ts'
+import { type Probe, probesSchema, type ProvisionScript, provisionSchema } from './scripts.ts'
 
 /** All settings of an instance, with nothing left to look up. */
 export interface Config {
@@ -56,6 +59,16 @@ export interface Config {
   portForwards: readonly PortForward[]
   /** Whether the guest's user can use the SSH agent of the host. */
   forwardAgent: boolean
+  /** Port of the host's loopback that leads to the guest's SSH; 0: a free one. */
+  sshPort: number
+  /** Whether `ssh <name>` finds the instance: the user's own ssh_config includes its. */
+  sshConfig: boolean
+  /** Bytes of the system disk. */
+  rootDisk: number
+  /** Variables in the environment of everything in the guest. */
+  env: Record<string, string>
+  provision: readonly ProvisionScript[]
+  probes: readonly Probe[]
 }
 
 /** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
@@ -84,8 +97,14 @@ export function settingsSchema(host: HostFacts) {
     docker: z.record(z.string(), z.unknown(), 'must be a map: the keys of daemon.json').optional(),
     hostname: checkedBy(checkHostname),
     network: networkSchema().optional(),
-    portForwards: z.array(portForwardSchema(host.home), 'must be a list of rules').optional(),
+    portForwards: portForwardsSchema(host.home).optional(),
     forwardAgent: z.boolean('must be true or false').optional(),
+    sshPort: checkedBy(checkSshPort),
+    sshConfig: z.boolean('must be true or false').optional(),
+    rootDisk: checkedBy(checkRootDisk, orUnit),
+    env: envSchema().optional(),
+    provision: provisionSchema().optional(),
+    probes: probesSchema().optional(),
     ...ignoredShape(),
   })
 }
@@ -120,7 +139,19 @@ function mountsSchema(home: string) {
   })
 }
 
-/** Names; Colima's other keys of the network pass (see ignored.ts). */
+function envSchema() {
+  const value = required(checkEnvValue)
+  return z.record(z.string(), value, 'must be a map of variables').superRefine((given, ctx) => {
+    for (const key of Object.keys(given)) {
+      const name = checkEnvName(key)
+      if (name.ok) continue
+      const message = `is wrong: ${JSON.stringify(key)} ${name.problem}`
+      ctx.issues.push({ code: 'custom', message, input: undefined, path: [key] })
+    }
+  })
+}
+
+/** Names, and Colima's other keys of the network (see ignored.ts). */
 function networkSchema() {
   const server = required(checkNameServer)
   const target = required(checkNameTarget)
@@ -143,10 +174,11 @@ function networkSchema() {
       }
       return named
     })
-  return z.looseObject(
+  return z.strictObject(
     {
       dns: z.array(server, 'must be a list of IP addresses of name servers').nullish(),
       dnsHosts: hosts.nullish(),
+      ...ignoredNetworkShape(),
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be a map' : undefined) },
   )
@@ -161,22 +193,15 @@ function required<T>(check: (value: unknown) => Checked<T>) {
   })
 }
 
-/** The keys of a rule for ports. */
-export const portForwardKeys = [
-  'guestIP',
-  'guestIPMustBeZero',
-  'guestPort',
-  'guestPortRange',
-  'guestSocket',
-  'hostIP',
-  'hostPort',
-  'hostPortRange',
-  'hostSocket',
-  'proto',
-  'ignore',
-  'reverse',
-  'static',
-]
+function portForwardsSchema(home: string) {
+  const list = z.array(portForwardSchema(home), 'must be a list of rules')
+  return list.superRefine((rules, ctx) => {
+    const clash = clashingForward(rules)
+    if (!clash) return
+    const message = `is wrong: portForwards[${clash.earlier}] brings something else to ${clash.what}`
+    ctx.issues.push({ code: 'custom', message, input: undefined, path: [clash.later] })
+  })
+}
 
 function portForwardSchema(home: string) {
   const text = z.string('must be text').nullish()

@@ -66,6 +66,34 @@ hostname: ""
 # Whether the SSH agent of this computer can be used in the guest.
 forwardAgent: ${defaults.forwardAgent}
 
+# Port of this computer that leads to the guest's SSH; 0 takes a free one.
+sshPort: ${defaults.sshPort}
+
+# Whether "ssh tcolima" works: ~/.ssh/config then includes what it needs.
+sshConfig: ${defaults.sshConfig}
+
+# Size in GiB of the system disk. It can grow later, never shrink.
+rootDisk: ${defaults.rootDisk / GIB}
+
+# Variables for everything in the guest, its engine too. A proxy at localhost is taken for one on this computer. Example:
+# env:
+#   HTTPS_PROXY: http://proxy.example.com:3128
+env: {}
+
+# Scripts that run in the guest at every boot: system (as root), user and after-boot (as you) before the engine starts,
+# ready (as you) once it answers. What they say is in "tcolima logs --source serial". Example:
+# provision:
+#   - mode: system
+#     script: apt-get install -y htop
+provision: []
+
+# Scripts that must succeed in the guest before a start is over; each is tried for 5 minutes. Example:
+# probes:
+#   - description: the database takes connections
+#     script: nc -z localhost 5432
+#     hint: see "docker logs db"
+probes: []
+
 # Where ports and sockets of the guest appear, by the first rule that matches; what none matches appears on this computer
 # at the same port, on the addresses it has in the guest (loopback or all). Examples:
 # portForwards:

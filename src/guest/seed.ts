@@ -1,5 +1,9 @@
 import { buffer } from 'node:stream/consumers'
 import { pack } from 'tar-stream'
+import type { ProvisionScript } from '../config/scripts.ts'
+import { environmentFiles } from './environment.ts'
+import { provisionFiles } from './provision.ts'
+import { shellQuote } from './quote.ts'
 
 /** What an instance tells its guest before anything else starts in it. */
 export interface Seed {
@@ -16,6 +20,9 @@ export interface Seed {
   /** Public key lines that may log in. */
   authorizedKeys: string[]
   mounts: SeedMount[]
+  /** Variables of the user, as they are right in the guest. */
+  env: Record<string, string>
+  provision: readonly ProvisionScript[]
   /** Further files of the engine, by name: `daemon.json`. */
   files: Record<string, string>
 }
@@ -43,7 +50,8 @@ export async function seedDisk(seed: Seed): Promise<Buffer> {
   add('ssh_host_ed25519_key', 0o600, seed.hostKey)
   add('authorized_keys', 0o600, seed.authorizedKeys.map((line) => `${line.trim()}\n`).join(''))
   add('mounts', 0o600, mountsText(seed.mounts))
-  for (const [name, text] of Object.entries(seed.files)) add(name, 0o600, text)
+  const files = { ...seed.files, ...environmentFiles(seed.env), ...provisionFiles(seed.provision) }
+  for (const [name, text] of Object.entries(files)) add(name, 0o600, text)
   tar.finalize()
   const content = await buffer(tar)
   return Buffer.concat([content, Buffer.alloc((sector - (content.length % sector)) % sector)])
@@ -70,9 +78,4 @@ function mountsText(mounts: SeedMount[]): string {
     )
     .map((line) => `${line}\n`)
     .join('')
-}
-
-/** A text as one word of a POSIX shell. */
-export function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -14,9 +14,6 @@ import { createDataDisk, createRootDisk, diskSize, growDisk } from '../vm/disks.
 import type { InstancePaths } from './paths.ts'
 import { type InstanceRecord, writeRecord } from './record.ts'
 
-// The system disk as the guest sees it: packages users add, logs, their home in the guest. Only what is written costs.
-const rootDiskBytes = 20 * 2 ** 30
-
 /** What creation needs to know. */
 export interface CreateInput {
   paths: InstancePaths
@@ -43,11 +40,16 @@ export async function ensureInstance(
 ): Promise<InstanceRecord> {
   const { paths, image, host, config } = input
   await ensureDataDisk(input)
-  if (existing && existing.imageSha256 === image.sha256 && existsSync(paths.rootDisk)) return existing
+  if (existing && existing.imageSha256 === image.sha256 && existsSync(paths.rootDisk)) {
+    if (config.rootDisk > (await diskSize(paths.rootDisk))) {
+      await growDisk(paths.rootDisk, config.rootDisk, input.signal)
+    }
+    return existing
+  }
 
   // A root disk without its image, or the image without it, holds nothing that could be read; the data disk does.
   if (existsSync(paths.rootDisk)) await rename(paths.rootDisk, `${paths.rootDisk}.old`)
-  await createRootDisk(paths.rootDisk, image.root, rootDiskBytes, input.signal)
+  await createRootDisk(paths.rootDisk, image.root, config.rootDisk, input.signal)
   const record: InstanceRecord = {
     version: 1,
     arch: config.arch,

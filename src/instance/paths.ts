@@ -75,6 +75,10 @@ export function homePaths(home: string): {
   packageLog: string
   /** What is no package of Debian; the store of src/artifacts. */
   downloads: string
+  /** Links to the ssh_config of instances that the user's own includes. */
+  sshLinks: string
+  /** Settings that new profiles begin with. */
+  templates: string
 } {
   return {
     images: path.join(home, '_images'),
@@ -82,5 +86,7 @@ export function homePaths(home: string): {
     accelerators: path.join(home, '_accelerators.json'),
     packageLog: path.join(home, '_packages.log'),
     downloads: path.join(home, '_downloads'),
+    sshLinks: path.join(home, '_ssh'),
+    templates: path.join(home, '_templates'),
   }
 }

@@ -33,6 +33,12 @@ const absent = {
   network: { dns: [], dnsHosts: {} },
   portForwards: [],
   forwardAgent: false,
+  sshPort: 0,
+  sshConfig: false,
+  rootDisk: 20 * 2 ** 30,
+  env: {},
+  provision: [],
+  probes: [],
 } as const
 
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */

@@ -36,11 +36,16 @@ export function knownHostsLine(alias: string, hostKey: string): string {
 
 // ssh_config(5): arguments with spaces stand in double quotes; `%` begins a token, `${` a variable of the environment.
 function quote(file: string): string {
+  return quotedPath(file).replaceAll('%', '%%')
+}
+
+/** A path as an argument that knows no tokens. Throws `config` for one that cannot be written there. */
+export function quotedPath(file: string): string {
   if (file.includes('${')) {
     throw new TcolimaError('config', `OpenSSH cannot be told of a path with \${ in it: ${file}`, {
       hint: 'Set TCOLIMA_HOME to another folder.',
     })
   }
   const plain = file.replaceAll('\\', String.raw`\\`).replaceAll('"', String.raw`\"`)
-  return `"${plain.replaceAll('%', '%%')}"`
+  return `"${plain}"`
 }

@@ -3,16 +3,17 @@ import { rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { mostMountDevices } from '../../config/mounts.ts'
 import { externalName } from '../../config/profile.ts'
-import { TcolimaError } from '../../host/errors.ts'
+import { messageOf, TcolimaError } from '../../host/errors.ts'
 import { acquireLock } from '../../host/lock.ts'
 import type { Host } from '../../host/platform.ts'
 import { removeSocket, socketPath } from '../../host/sockets.ts'
-import { type InstancePaths, instancePaths } from '../../instance/paths.ts'
+import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { removeContext } from '../../runtime/docker/context.ts'
+import { hideInUserConfig } from '../../ssh/user-config.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { confirm } from '../confirm.ts'
-import { jsonLine } from '../render/output.ts'
+import { jsonLine, renderWarning } from '../render/output.ts'
 import { stopInstance } from './stop.ts'
 
 // Milliseconds: an agent that was told to stop needs a moment to go.
@@ -35,6 +36,10 @@ export async function run(context: CommandContext): Promise<number> {
   const short = shortSockets(paths, host)
   await stopInstance(context, true)
   await removeContext({ name, folder: paths.folder, env: host.env })
+  const places = { userHome: host.home, folder: homePaths(home).sshLinks }
+  await hideInUserConfig(places, name).catch((error: unknown) => {
+    renderWarning(output, `~/.ssh/config still includes ${places.folder}: ${messageOf(error)}`)
+  })
   const lock = await acquireLock(paths.lock, { purpose: 'delete', waitMs: lockWaitMs })
   try {
     await removeFiles(paths, data, host.platform)

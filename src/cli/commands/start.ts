@@ -1,6 +1,5 @@
 import type { StartResult } from '../../agent/api.ts'
 import { askAgent } from '../../agent/ask.ts'
-import { refusedChanges } from '../../config/immutable.ts'
 import { type LoadedConfig, loadConfig } from '../../config/load.ts'
 import { checkMounts } from '../../config/mounts.ts'
 import { externalName } from '../../config/profile.ts'
@@ -9,7 +8,7 @@ import { TcolimaError } from '../../host/errors.ts'
 import { ensureDir } from '../../host/files.ts'
 import { runStep } from '../../host/progress.ts'
 import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
-import { readRecord } from '../../instance/record.ts'
+import { refuseChanges } from '../../instance/refuse-changes.ts'
 import { showContext } from '../../runtime/docker/context.ts'
 import { refuseByPlatform } from '../../vm/mount-types.ts'
 import { isOn, textOf, type CommandContext } from '../command.ts'
@@ -75,10 +74,7 @@ export async function checkStart(context: CommandContext): Promise<LoadedConfig>
     )
   }
   refuseByPlatform(loaded.config.mountType, host.platform)
-  const record = readRecord(paths.record)
-  // The data disk's size is looked at where the disk is.
-  const refused = record ? refusedChanges({ ...record, disk: 0 }, loaded.config) : []
-  if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))
+  refuseChanges(paths, loaded.config)
   await checkMounts(loaded.config.mounts, loaded.config.mountType, loaded.mountLines)
   return loaded
 }

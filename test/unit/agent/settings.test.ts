@@ -21,6 +21,12 @@ const config: Config = {
   network: { dns: [], dnsHosts: {} },
   portForwards: [],
   forwardAgent: false,
+  sshPort: 0,
+  sshConfig: true,
+  rootDisk: 20 * 2 ** 30,
+  env: {},
+  provision: [],
+  probes: [],
 }
 
 const rule: PortForward = {

@@ -2,8 +2,14 @@ import { expect, test } from 'vitest'
 import { refusedChanges } from '../../../src/config/immutable.ts'
 import { GIB } from '../../../src/config/units.ts'
 
-const fixed = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB }
-const same = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB, mountType: 'sshfs' } as const
+const fixed = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB, rootDisk: 20 * GIB }
+const same = {
+  arch: 'x86_64',
+  runtime: 'docker',
+  disk: 10 * GIB,
+  rootDisk: 20 * GIB,
+  mountType: 'sshfs',
+} as const
 
 test.each([
   [same, []],
@@ -18,6 +24,8 @@ test.each([
     { ...same, disk: 5 * GIB },
     [/^disk: the data disk has 10GiB and cannot shrink to 5GiB; keep 10GiB or more/],
   ],
+  [{ ...same, rootDisk: 30 * GIB }, []],
+  [{ ...same, rootDisk: 10 * GIB }, [/^rootDisk: the system disk has 20GiB and cannot shrink to 10GiB/]],
   [{ ...same, arch: 'aarch64' as const, disk: GIB }, [/^arch: /, /^disk: /]],
 ])('%j', (wanted, messages) => {
   const refused = refusedChanges(fixed, wanted)

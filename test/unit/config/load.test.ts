@@ -32,6 +32,12 @@ const fallback: Config = {
   network: { dns: [], dnsHosts: {} },
   portForwards: [],
   forwardAgent: false,
+  sshPort: 0,
+  sshConfig: true,
+  rootDisk: 20 * GIB,
+  env: {},
+  provision: [],
+  probes: [],
 }
 
 describe('what a file may say', () => {
@@ -44,6 +50,25 @@ describe('what a file may say', () => {
     ['cpu:\nmemory: null', {}],
     [configTemplate(), {}],
     ['cpu: 6', { cpus: 6 }],
+    ['rootDisk: 0', {}],
+    [
+      'sshPort: 2222\nsshConfig: false\nrootDisk: 30',
+      { sshPort: 2222, sshConfig: false, rootDisk: 30 * GIB },
+    ],
+    ['env: {A: b, N: 1, T: true, E: null}', { env: { A: 'b', N: '1', T: 'true', E: '' } }],
+    [
+      'provision:\n  - mode: system\n    script: |\n      echo hi\n',
+      { provision: [{ mode: 'system', script: 'echo hi\n' }] },
+    ],
+    [
+      'probes: [{script: "true"}, {mode: readiness, script: x, description: d, hint: h}]',
+      {
+        probes: [
+          { script: 'true', description: '', hint: '' },
+          { script: 'x', description: 'd', hint: 'h' },
+        ],
+      },
+    ],
     ['mountInotify: false', { mountInotify: false }],
     ['mountInotifyIgnore: [dist, "*.tmp"]', { mountInotifyIgnore: ['dist', '*.tmp'] }],
     ['memory: 1.25', { memory: 1.25 * GIB }],
@@ -141,7 +166,36 @@ describe('what is wrong is told with file, line and column', () => {
       'mounts:\n  - location: /a\n  - {location: /b, mountPoint: /a}',
       '3:5: mounts[1] is wrong: /a is the place of an earlier mount',
     ],
-    ['sshPort: x', '1:10: sshPort must be a whole number, not "x"'],
+    ['sshPort: 22', '1:10: sshPort must be a port from 1024 to 65535, or 0 for any, not 22'],
+    [
+      'rootDisk: 4',
+      '1:11: rootDisk must be a whole number of GiB from 5 to 16384 (or a size such as "512MiB"), not 4',
+    ],
+    [
+      'env: {1A: x}',
+      '1:11: env.1A is wrong: "1A" is no name of a variable: letters, digits and "_", not beginning with a digit',
+    ],
+    ['env:\n  A: [1]', '2:6: env.A must be text, not [1]'],
+    ['env:\n  A: "a\\nb"', '2:6: env.A must be text of one line, not "a\\nb"'],
+    [
+      'provision: [{mode: boot, script: x}]',
+      '1:20: provision[0].mode must be system, user, after-boot or ready, not "boot"',
+    ],
+    ['provision: [{mode: user, script: " "}]', '1:34: provision[0].script must not be empty, not " "'],
+    [
+      'probes: [{scrpt: x}]',
+      '1:10: probes[0].script is missing\nf.yaml:1:11: unknown key "probes[0].scrpt"; did you mean "script"?',
+    ],
+    ['network: {dnsHost: {}}', '1:11: unknown key "network.dnsHost"; did you mean "dnsHosts"?'],
+    [
+      'portForwards: [{guestPort: 80, hostprt: 8080}]',
+      '1:32: unknown key "portForwards[0].hostprt"; did you mean "hostPort"?',
+    ],
+    [
+      'portForwards: [{guestPort: 80, hostPort: 8080}, {guestPort: 81, hostPort: 8080}]',
+      '1:49: portForwards[1] is wrong: portForwards[0] brings something else to port 8080 of this computer',
+    ],
+    ['sshPort: x', '1:10: sshPort must be a port from 1024 to 65535, or 0 for any, not "x"'],
     // All of them, in the order of the file
     [
       'cpu: 0\nfoo: 1\naccel: vz',
@@ -198,13 +252,11 @@ hostname: ""
   test('the others are listed in one warning', () => {
     const text = `vmType: vz
 rosetta: true
-network: {address: true, dns: [1.1.1.1], mode: null, addres: true}
+network: {address: true, dns: [1.1.1.1], mode: null}
 kubernetes: {enabled: true, version: v1}
-provision: [{mode: system, script: echo}]
-env: {A: b}
 `
     expect(parse(text).warnings).toEqual([
-      'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, network.addres, kubernetes.enabled, provision, env',
+      'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, kubernetes.enabled',
     ])
   })
 

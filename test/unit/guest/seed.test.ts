@@ -4,7 +4,8 @@ import os from 'node:os'
 import path from 'node:path'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Seed, seedDisk, shellQuote } from '../../../src/guest/seed.ts'
+import { shellQuote } from '../../../src/guest/quote.ts'
+import { type Seed, seedDisk } from '../../../src/guest/seed.ts'
 
 let dir: string
 beforeEach(async () => {
@@ -22,6 +23,8 @@ function seed(over: Partial<Seed> = {}): Seed {
     hostKey: '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n',
     authorizedKeys: ['ssh-ed25519 AAAA one'],
     mounts: [],
+    env: {},
+    provision: [],
     files: {},
     ...over,
   }
@@ -54,6 +57,10 @@ describe('the disk', () => {
     expect((await readdir(dir)).sort()).toEqual([
       'authorized_keys',
       'daemon.json',
+      'env.pam',
+      'env.shell',
+      'env.sshd',
+      'env.units',
       'mounts',
       'seed.tar',
       'settings',

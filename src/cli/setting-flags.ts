@@ -1,0 +1,65 @@
+import type { Flag } from './command.ts'
+
+const boolean = ['true', 'false']
+
+/** The flags of commands that start: settings, and how to start. */
+export const settings: Flag[] = [
+  { flags: '-c, --cpus <count>', summary: 'processors', hidden: ['--cpu <count>'] },
+  { flags: '-m, --memory <GiB>', summary: 'memory in GiB, fractions too' },
+  { flags: '-d, --disk <GiB>', summary: 'size of the data disk in GiB' },
+  {
+    flags: '-a, --arch <name>',
+    summary: 'processor architecture: host, x86_64, aarch64',
+    values: ['host', 'x86_64', 'aarch64'],
+  },
+  { flags: '-r, --runtime <name>', summary: 'container engine: docker', values: ['docker'] },
+  {
+    flags: '-V, --mount <DIR[:TARGET][:w]>',
+    summary: 'folder to mount, `:w` writable; none for no mounts',
+    values: 'folder',
+    list: true,
+  },
+  {
+    flags: '--mount-type <name>',
+    summary: 'how folders are mounted: sshfs, 9p, virtiofs',
+    values: ['sshfs', '9p', 'virtiofs'],
+  },
+  {
+    flags: '--mount-inotify [boolean]',
+    summary: 'changes here reach watchers in the guest (default true)',
+    values: boolean,
+  },
+  {
+    flags: '--accel <name>',
+    summary: 'accelerator: auto, kvm, hvf, tcg',
+    values: ['auto', 'kvm', 'hvf', 'tcg'],
+  },
+  { flags: '--cpu-type <name>', summary: 'processor model of QEMU' },
+  { flags: '--hostname <name>', summary: 'name of the guest' },
+  { flags: '-n, --dns <IP>', summary: "name server in place of this computer's", list: true },
+  {
+    flags: '--dns-host <NAME=VALUE>',
+    summary: 'name of your own: an IP address or another name',
+    list: true,
+  },
+  {
+    flags: '-s, --ssh-agent [boolean]',
+    summary: "use this computer's SSH agent in the guest (default false)",
+    values: boolean,
+  },
+  {
+    flags: '--ssh-port <port>',
+    summary: "this computer's port for SSH into the guest (default: a free one)",
+  },
+  {
+    flags: '--ssh-config [boolean]',
+    summary: 'show the guest in ~/.ssh/config (default true)',
+    values: boolean,
+  },
+  { flags: '--root-disk <GiB>', summary: 'size of the system disk in GiB (default 20)' },
+  { flags: '--env <NAME=VALUE>', summary: 'variable for everything in the guest', list: true },
+  { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)', values: boolean },
+  { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
+  { flags: '-y, --yes', summary: 'install missing host packages without asking' },
+  { flags: '--debian-mirror <URL>', summary: 'Debian mirror to build the guest image from' },
+]
