@@ -9,6 +9,8 @@ export class GuestState {
   /** Answers to `unmount` that nobody has taken yet: what kept the mount, '' when it is gone. */
   readonly unmounted = new Map<number, string>()
   boot: string | undefined
+  /** Of the guest's script; 0 until it said so. */
+  version = 0
   readonly #waiting = new Set<() => void>()
 
   /** Takes a message in; gives whether the guest has booted anew since the last one. */
@@ -19,6 +21,7 @@ export class GuestState {
         rebooted = this.boot !== undefined && this.boot !== message.boot
         if (rebooted) this.#forget()
         this.boot = message.boot
+        this.version = message.version
         break
       case 'ready':
         this.ready.add(message.subject)

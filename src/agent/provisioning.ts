@@ -9,6 +9,9 @@ const limitMs = 31 * 60_000
 // A script that takes so long may wait for something that never comes.
 const longMs = 60_000
 
+// The first guest that has them: an instance keeps the guest it was made with.
+const provisioningVersion = 2
+
 /** What waiting for the user's scripts needs. */
 export interface ProvisioningInput {
   profile: string
@@ -28,6 +31,13 @@ export async function waitProvisioned(
 ): Promise<{ text: string; hint: string }[]> {
   const { guest, scripts, profile, report, signal } = input
   if (!hasScripts(scripts, phase)) return []
+  if (guest.version < provisioningVersion) {
+    if (phase === 'ready') return []
+    const text = 'this machine was made by an older tcolima, and its guest runs no provision scripts'
+    const hint = `Make it anew: tcolima delete ${profile} keeps images, containers and volumes, then start.`
+    report({ type: 'warning', text, hint })
+    return [{ text, hint }]
+  }
   const hint = `\`tcolima logs ${profile} --source serial\` shows what it said.`
   return await runStep(
     report,

@@ -44,8 +44,8 @@ function sameProto(a: PortForward, b: PortForward): boolean {
 }
 
 function sameAddress(a: PortForward, b: PortForward): boolean {
-  const all = ['0.0.0.0', '::']
-  return a.hostIP === b.hostIP || all.includes(a.hostIP) || all.includes(b.hostIP)
+  const isAny = (ip: string) => ip === '0.0.0.0' || ip === '::'
+  return a.hostIP === b.hostIP || isAny(a.hostIP) || isAny(b.hostIP)
 }
 
 /** The port of the guest that comes to a port of the host; undefined for a socket. */

@@ -11,6 +11,7 @@ const scripts: ProvisionScript[] = [
 
 function setUp() {
   const guest = new GuestState()
+  guest.take({ type: 'hello', version: 2, boot: 'x' })
   const events: ProgressEvent[] = []
   const input = {
     profile: 'work',
@@ -45,4 +46,14 @@ test('scripts that the guest gave up on are an error', async () => {
   const waiting = waitProvisioned('ready', input)
   guest.take({ type: 'failed', subject: 'tcolima-ready' })
   await expect(waiting).rejects.toThrow('the provision scripts did not end within 30 minutes')
+})
+
+test('a guest from before there were scripts is told once, and not waited for', async () => {
+  const { guest, input, events } = setUp()
+  guest.take({ type: 'hello', version: 1, boot: 'x' })
+  expect(await waitProvisioned('ready', input)).toEqual([])
+  expect(await waitProvisioned('boot', input)).toHaveLength(1)
+  expect(events).toMatchObject([
+    { type: 'warning', text: expect.stringContaining('older tcolima') as string },
+  ])
 })
