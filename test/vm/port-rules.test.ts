@@ -8,12 +8,13 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { PortChange, PortStatus } from '../../src/agent/api.ts'
 import { instancePaths } from '../../src/instance/paths.ts'
 import { terminate } from '../../src/host/processes.ts'
+import { exchange, serveIn, type Where } from './serve.ts'
 import { endProcesses, eventually, processesOf, tcolima, temporaryFolder, userEnv } from './harness.ts'
 
 const profile = 'rules'
 const shared = inject('shared')
 const { folder, remove } = temporaryFolder()
-const script = readFileSync(path.join(import.meta.dirname, 'serve.pl'))
+const serve = (...specs: string[]) => serveIn(profile, specs)
 const env = userEnv(shared, { SSH_AUTH_SOCK: path.join(folder, 'agent.sock') })
 const servers: Server[] = []
 // The issue asks for a second; software emulation on two cores has longer.
@@ -31,40 +32,6 @@ async function hostServer(where: ListenOptions, greeting: string): Promise<Serve
   await once(server, 'listening')
   servers.push(server)
   return server
-}
-
-// The name, then the servers. Done when they say that they are ready.
-const startServers = `n=/tmp/$1; shift; cat >$n.pl
-nohup perl $n.pl "$@" >$n.out 2>&1 & echo $! >$n.pid
-for i in $(seq 100); do
-  grep -q ready $n.out && exit; kill -0 $! || break; perl -e 'select undef, undef, undef, 0.1'
-done
-cat $n.out >&2; exit 1`
-
-/** Runs servers (see serve.pl) in the guest; resolves when they listen. Gives what ends them. */
-async function serve(...specs: string[]): Promise<() => Promise<void>> {
-  const name = `serve.${specs.join('.').replaceAll(/\W/g, '_')}`
-  const started = await tcolima(['ssh', profile, '--', 'sh', '-c', startServers, 'sh', name, ...specs], {
-    input: script,
-    stdin: 'pipe',
-  })
-  expect(started.exitCode, String(started.stderr)).toBe(0)
-  return async () => {
-    await tcolima(['ssh', profile, '--', 'sh', '-c', 'kill "$(cat "/tmp/$1.pid")"', 'sh', name])
-  }
-}
-
-type Where = { path: string } | { host: string; port: number }
-
-/** Sends `data`, closes the sending side, gives all that comes back. */
-async function exchange(where: Where, data: Buffer | string): Promise<Buffer> {
-  const socket = connect({ ...where, allowHalfOpen: true })
-  socket.setTimeout(120_000, () => socket.destroy(new Error('no answer')))
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  socket.end(data)
-  await once(socket, 'end')
-  return Buffer.concat(chunks)
 }
 
 /** What comes back for a text, as soon as anybody answers; waits for that. */
