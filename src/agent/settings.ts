@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
+import { changeTimes } from '../config/changes.ts'
 import type { Config } from '../config/schema.ts'
 import { TcolimaError } from '../host/errors.ts'
 
 /** Settings that a running machine goes by without a new start. */
-export type LiveSetting = 'portForwards' | 'network'
-
-const live: ReadonlySet<string> = new Set<LiveSetting>(['portForwards', 'network'])
+export type LiveSetting = {
+  [Key in keyof Config]: (typeof changeTimes)[Key] extends 'live' ? Key : never
+}[keyof Config]
 
 /**
  * The settings in which a running machine would have to change. Throws `failed` when any of them changes only at a start:
@@ -27,8 +28,8 @@ export function liveChanges(running: Config, wanted: Config): LiveSetting[] {
   )
 }
 
-function isLive(key: string): key is LiveSetting {
-  return live.has(key)
+function isLive(key: keyof Config): key is LiveSetting {
+  return changeTimes[key] === 'live'
 }
 
 // The running ones went through JSON.
