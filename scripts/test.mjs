@@ -23,6 +23,7 @@ const testPackages = {
   zsh: 'zsh',
   fish: 'fish',
   tmux: 'tmux',
+  kubectl: 'kubernetes-client',
   // For the machine protocol without a guest.
   'qemu-system-x86_64': 'qemu-system-x86',
 }
