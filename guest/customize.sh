@@ -20,14 +20,23 @@ systemctl mask --quiet \
   systemd-ask-password-console.path systemd-binfmt.service sys-kernel-debug.mount sys-kernel-tracing.mount \
   dev-mqueue.mount dev-hugepages.mount systemd-random-seed.service
 systemctl enable --quiet tcolima-boot.service tcolima-guest.service tcolima-names.service \
-  tcolima-provision.service tcolima-ready.service
+  tcolima-binfmt.service tcolima-provision.service tcolima-ready.service
 : >>/etc/environment
 # Each generator is a process at every boot; this machine has no use for these.
 mkdir -p /etc/systemd/system-generators
 for generator in ssh gpt-auto cryptsetup veritysetup integritysetup hibernate-resume tpm2 debug bless-boot rc-local; do
   ln -sf /dev/null "/etc/systemd/system-generators/systemd-$generator-generator"
 done
+# Rules without their interpreter: src/image/mmdebstrap.ts leaves most out. What users install is whole.
+for rule in /usr/lib/binfmt.d/qemu-*.conf; do
+  [ -e "$(cut -d: -f7 "$rule")" ] || rm "$rule"
+done
+sed -i '/qemu-/d' /etc/dpkg/dpkg.cfg.d/*
 groupadd --system tcolima-admin
+if [ -e /usr/lib/tcolima/engine-customize ]; then
+  sh /usr/lib/tcolima/engine-customize
+  rm /usr/lib/tcolima/engine-customize
+fi
 systemctl set-default --quiet multi-user.target
 chmod 0755 /usr/lib/tcolima/*
 chmod 0440 /etc/sudoers.d/tcolima

@@ -24,6 +24,8 @@ const testPackages = {
   fish: 'fish',
   tmux: 'tmux',
   kubectl: 'kubernetes-client',
+  podman: 'podman',
+  ctr: 'containerd',
   // For the machine protocol without a guest.
   'qemu-system-x86_64': 'qemu-system-x86',
 }

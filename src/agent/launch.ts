@@ -120,7 +120,7 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
     })),
     env: guestEnv(config.env),
     provision: config.provision,
-    files: engineNamed(config.runtime).seedFiles(config),
+    files: { ...engineNamed(config.runtime).seedFiles(config), ...(config.binfmt ? { binfmt: '' } : {}) },
   })
 }
 

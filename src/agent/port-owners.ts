@@ -35,16 +35,17 @@ export async function namedPorts(
   const soon = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
   const [owners, published] = await Promise.all([
     guestOwners(machine, soon).catch(() => []),
-    engine.containerPorts(socket, soon).catch(() => []),
+    engine.containerPorts?.(socket, soon).catch(() => []),
   ])
-  return withOwners(machine.ports(), owners, published)
+  return withOwners(machine.ports(), owners, published ?? [], engine.portHolder)
 }
 
-/** Puts names to forwards. Pure. */
+/** Puts names to forwards; `portHolder` is the program that holds ports for containers. Pure. */
 export function withOwners(
   ports: readonly ForwardStatus[],
   owners: readonly Owner[],
   published: readonly ContainerPort[],
+  portHolder = '',
 ): PortStatus[] {
   const processes = byPort(owners)
   const containers = byPort(published)
@@ -54,8 +55,8 @@ export function withOwners(
     const all = processes.get(key) ?? []
     const at = (fits: (address: string) => boolean) => all.find(({ address }) => fits(plainAddress(address)))
     const owner = at((address) => address === port.guestAddress) ?? at(isWildcard) ?? all[0]
-    // With a proxy of the engine, or none at all, it is the container that users know.
-    const proxied = owner === undefined || owner.process.startsWith('docker-proxy')
+    // With a program of the engine, or none at all, it is the container that users know.
+    const proxied = owner === undefined || (portHolder !== '' && owner.process.startsWith(portHolder))
     const container = proxied ? containers.get(key)?.[0]?.container : undefined
     return {
       ...port,

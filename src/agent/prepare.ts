@@ -58,9 +58,14 @@ export async function prepare(
     const kept = existing && (await findImage(homePaths(home).images, existing.imageDigest))
     if (kept) return kept
     const guestFolder = path.join(installationFolder(), 'guest')
-    const { packages } = engineNamed(config.runtime)
     const kernel = kernelFor(config.mountType, existing)
-    const recipe = recipeFor(config.arch, packages, guestFolder, params.debianMirror, kernel)
+    const recipe = recipeFor(
+      config.arch,
+      engineNamed(config.runtime),
+      guestFolder,
+      params.debianMirror,
+      kernel,
+    )
     const root = host.uid === 0
     const made = await ensureImage(recipe, {
       imagesFolder: homePaths(home).images,

@@ -1,4 +1,3 @@
-import { request } from 'node:http'
 import { TcolimaError } from '../host/errors.ts'
 import { type Report, runStep } from '../host/progress.ts'
 import { lastLines } from '../host/text.ts'
@@ -42,7 +41,7 @@ export async function waitReady(input: ReadyInput): Promise<void> {
   const { guest } = machine
   const provisioning = { profile: paths.profile, guest, scripts: state.config.provision, report, signal }
   machine.warnings.push(...(await waitProvisioned('boot', provisioning)))
-  await runStep(report, engine.name, () => explained(paths, waitForEngine(input)))
+  await runStep(report, engine.readySubject, () => explained(paths, waitForEngine(input)))
   machine.warnings.push(...(await waitProvisioned('ready', provisioning)))
   const exec = async (command: string) => await (await machine.ssh.get()).exec(command)
   await waitForProbes(state.config.probes, exec, report, signal)
@@ -81,7 +80,7 @@ async function waitForEngine({ machine: { guest }, engine, socket, signal }: Rea
     return guest.ready.has(engine.readySubject)
   }
   await guest.wait(`${engine.name} did not start`, started, engineLimitMs, signal)
-  await ping(socket, signal)
+  await engine.ping?.(socket, signal)
 }
 
 async function waitForMounts({ machine, state, signal }: ReadyInput): Promise<void> {
@@ -100,28 +99,4 @@ async function waitForMounts({ machine, state, signal }: ReadyInput): Promise<vo
     mountLimitMs,
     signal,
   )
-}
-
-/** Asks the engine over its socket on the host whether it answers (Docker Engine API, "Ping"). */
-async function ping(socketPath: string, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const asked = request({ socketPath, path: '/_ping', signal, timeout: 60_000 }, (response) => {
-      response.resume()
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve()
-        else reject(new TcolimaError('failed', `the engine answers with status ${response.statusCode}`))
-      })
-    })
-    asked.on('timeout', () => asked.destroy(new Error('no answer within 60 s')))
-    asked.on('error', (error) =>
-      reject(
-        signal.aborted
-          ? TcolimaError.from(signal.reason)
-          : new TcolimaError('failed', `the engine does not answer on ${socketPath}: ${error.message}`, {
-              cause: error,
-            }),
-      ),
-    )
-    asked.end()
-  })
 }

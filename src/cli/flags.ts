@@ -30,6 +30,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     sshConfig: onOrOff('--ssh-config', flags.sshConfig),
     rootDisk: textOf(context, 'rootDisk'),
     env: flags.env as string[] | undefined,
+    binfmt: onOrOff('--binfmt', flags.binfmt),
   }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }

@@ -12,7 +12,11 @@ export const settings: Flag[] = [
     summary: 'processor architecture: host, x86_64, aarch64',
     values: ['host', 'x86_64', 'aarch64'],
   },
-  { flags: '-r, --runtime <name>', summary: 'container engine: docker', values: ['docker'] },
+  {
+    flags: '-r, --runtime <name>',
+    summary: 'container engine: docker, containerd, podman, none',
+    values: ['docker', 'containerd', 'podman', 'none'],
+  },
   {
     flags: '-V, --mount <DIR[:TARGET][:w]>',
     summary: 'folder to mount, `:w` writable; none for no mounts',
@@ -58,6 +62,11 @@ export const settings: Flag[] = [
   },
   { flags: '--root-disk <GiB>', summary: 'size of the system disk in GiB (default 20)' },
   { flags: '--env <NAME=VALUE>', summary: 'variable for everything in the guest', list: true },
+  {
+    flags: '--binfmt [boolean]',
+    summary: 'programs and images of other processors run (default true)',
+    values: boolean,
+  },
   { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)', values: boolean },
   { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
   { flags: '-y, --yes', summary: 'install missing host packages without asking' },

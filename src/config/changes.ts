@@ -27,6 +27,7 @@ export const changeTimes = {
   network: 'live',
   portForwards: 'live',
   forwardAgent: 'start',
+  binfmt: 'start',
   sshPort: 'start',
   sshConfig: 'start',
   env: 'start',

@@ -9,6 +9,9 @@ export type Accel = 'auto' | 'kvm' | 'hvf' | 'tcg'
 /** How the guest gets at folders of the host; Colima's names. */
 export type MountType = 'sshfs' | '9p' | 'virtiofs'
 
+/** What runs containers in the guest; `none`: nothing. */
+export type Runtime = 'docker' | 'containerd' | 'podman' | 'none'
+
 const archNames = new Map<unknown, Arch | 'host'>([
   ['host', 'host'],
   ['x86_64', 'x86_64'],
@@ -18,7 +21,7 @@ const archNames = new Map<unknown, Arch | 'host'>([
 ])
 const accels: readonly unknown[] = ['auto', 'kvm', 'hvf', 'tcg'] satisfies Accel[]
 const mountTypes: readonly unknown[] = ['sshfs', '9p', 'virtiofs'] satisfies MountType[]
-const laterRuntimes = new Set<unknown>(['containerd', 'incus', 'podman', 'none'])
+const runtimes: readonly unknown[] = ['docker', 'containerd', 'podman', 'none'] satisfies Runtime[]
 
 /** Takes an architecture in the kernel's or in Docker's name for it, or `host`; gives the kernel's name or `host`. */
 export function checkArch(value: unknown): Checked<Arch | 'host'> {
@@ -26,12 +29,11 @@ export function checkArch(value: unknown): Checked<Arch | 'host'> {
   return arch ? good(arch) : bad('must be host, x86_64 (amd64) or aarch64 (arm64)')
 }
 
-/** Takes the name of a container runtime; gives `docker`, the one there is. Colima's others are told apart from a typing mistake. */
-export function checkRuntime(value: unknown): Checked<'docker'> {
-  if (value === 'docker') return good(value)
-  return bad(
-    laterRuntimes.has(value) ? 'must be docker: this version offers no other runtime' : 'must be docker',
-  )
+/** Takes the name of a container engine. Colima's `incus`, which runs whole systems, is told apart from a typing mistake. */
+export function checkRuntime(value: unknown): Checked<Runtime> {
+  if (runtimes.includes(value)) return good(value as Runtime)
+  const names = 'must be docker, containerd, podman or none'
+  return bad(value === 'incus' ? `${names}: this version does not offer Incus` : names)
 }
 
 /** Takes the name of an accelerator. */

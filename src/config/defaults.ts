@@ -26,4 +26,5 @@ export const defaults = {
   probes: [],
   docker: {},
   portForwards: [],
+  binfmt: true,
 } as const

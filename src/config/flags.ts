@@ -54,6 +54,8 @@ export interface FlagValues {
   rootDisk: string
   /** `--env`, `NAME=VALUE`, once for each. Takes the place of the file's. */
   env: readonly string[]
+  /** `--binfmt` */
+  binfmt: boolean
 }
 
 /** New values for keys of the file, in the form the file has them. A key that is undefined or absent stays as it is. */
@@ -82,6 +84,7 @@ export interface ConfigChanges {
   /** GiB, or text with a unit. */
   rootDisk?: number | string | undefined
   env?: Record<string, string> | undefined
+  binfmt?: boolean | undefined
 }
 
 /** What a flag is measured against: the host's processors and memory (bytes), and where its paths begin. */
@@ -113,6 +116,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     sshConfig: flags.sshConfig,
     rootDisk: checked('--root-disk', flags.rootDisk, (text) => checkRootDisk(number(text)), number),
     env: flags.env && envChanges(flags.env),
+    binfmt: flags.binfmt,
   })
 }
 

@@ -15,9 +15,12 @@ const systemTrees = [
   '/sys',
   '/usr',
   '/var/lib/apt',
+  '/var/lib/buildkit',
   '/var/lib/containerd',
+  '/var/lib/containers',
   '/var/lib/docker',
   '/var/lib/dpkg',
+  '/var/lib/nerdctl',
   '/var/lib/systemd',
   '/var/run',
 ]

@@ -6,7 +6,6 @@ const colimaDefaults: Record<string, unknown[]> = {
   vmType: ['', 'qemu'],
   mountType: ['', 'sshfs'],
   rosetta: [false],
-  binfmt: [true],
   nestedVirtualization: [false],
   diskImage: [''],
   modelRunner: ['', 'docker'],
@@ -42,7 +41,6 @@ export function ignoredShape() {
   return {
     vmType: text,
     rosetta: flag,
-    binfmt: flag,
     kubernetes: map,
     nestedVirtualization: flag,
     diskImage: text,

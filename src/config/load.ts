@@ -99,6 +99,7 @@ function resolved(settings: Settings, host: HostFacts): Config {
     env: settings.env ?? defaults.env,
     provision: settings.provision ?? defaults.provision,
     probes: settings.probes ?? defaults.probes,
+    binfmt: settings.binfmt ?? defaults.binfmt,
   }
 }
 

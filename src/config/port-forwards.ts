@@ -53,7 +53,7 @@ export interface PortForwardProblem {
 
 const loopback = '127.0.0.1'
 // What lies in the folder of an instance already.
-const ownSockets = /^(?:agent|qmp|guest|docker|mount\.\d+)\.sock$/
+const ownSockets = /^(?:agent|qmp|guest|names|docker|podman|containerd|buildkitd|mount\.\d+)\.sock$/
 const everything: [number, number] = [1, 65_535]
 
 /**

@@ -52,11 +52,11 @@ export const reference: Record<string, KeyReference> = {
     json: { enum: ['host', 'x86_64', 'amd64', 'aarch64', 'arm64'] },
   },
   runtime: {
-    text: 'The container engine.',
+    text: 'The container engine; `none`: a plain Linux machine.',
     flag: '--runtime, -r',
     setting: 'runtime',
     default: 'docker',
-    json: { type: 'string' },
+    json: { enum: ['docker', 'containerd', 'podman', 'none'] },
   },
   mounts: {
     text: 'Folders of this computer in the guest. An empty list mounts the home folder, writable; null mounts nothing.',
@@ -161,6 +161,12 @@ export const reference: Record<string, KeyReference> = {
     setting: 'forwardAgent',
     default: false,
   },
+  binfmt: {
+    text: 'Whether programs and images of other processors run in the guest.',
+    flag: '--binfmt',
+    setting: 'binfmt',
+    default: true,
+  },
   sshPort: {
     text: "Port of this computer that leads to the guest's SSH; 0 takes a free one.",
     flag: '--ssh-port',
@@ -207,7 +213,6 @@ export const reference: Record<string, KeyReference> = {
   'probes[].hint': { text: 'What to do when it fails.' },
   vmType: { text: `${noEffect}QEMU runs the machine.`, flag: '--vm-type, -t' },
   rosetta: { text: `${noEffect}Rosetta belongs to another hypervisor.` },
-  binfmt: { text: `${noEffect}programs of other architectures.` },
   kubernetes: { text: `${noEffect}Kubernetes.` },
   nestedVirtualization: { text: `${noEffect}virtual machines in the guest.` },
   diskImage: { text: `${noEffect}an image of your own.` },

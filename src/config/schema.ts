@@ -10,6 +10,7 @@ import {
   checkMountType,
   checkRuntime,
   type MountType,
+  type Runtime,
 } from './choices.ts'
 import type { FlagBase } from './flags.ts'
 import { checkEnvName, checkEnvValue } from './env.ts'
@@ -37,7 +38,7 @@ export interface Config {
   /** Bytes of the data disk, a multiple of 1 MiB. */
   disk: number
   arch: Arch
-  runtime: 'docker'
+  runtime: Runtime
   /** Empty: nothing is mounted. A mount comes after the one it lies within. */
   mounts: MountSpec[]
   mountType: MountType
@@ -69,6 +70,8 @@ export interface Config {
   env: Record<string, string>
   provision: readonly ProvisionScript[]
   probes: readonly Probe[]
+  /** Whether programs of other processors run in the guest. */
+  binfmt: boolean
 }
 
 /** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
@@ -105,6 +108,7 @@ export function settingsSchema(host: HostFacts) {
     env: envSchema().optional(),
     provision: provisionSchema().optional(),
     probes: probesSchema().optional(),
+    binfmt: z.boolean('must be true or false').optional(),
     ...ignoredShape(),
   })
 }

@@ -17,7 +17,7 @@ disk: ${defaults.disk / GIB}
 # Architecture: host, x86_64 or aarch64. Fixed once the instance exists.
 arch: ${defaults.arch}
 
-# Container runtime: docker. Fixed once the instance exists.
+# Container engine: docker, containerd, podman, or none for a plain Linux machine. Fixed once the instance exists.
 runtime: ${defaults.runtime}
 
 # Folders of this computer to mount. [] mounts your home folder, writable; null mounts nothing. Example:
@@ -93,6 +93,9 @@ provision: []
 #     script: nc -z localhost 5432
 #     hint: see "docker logs db"
 probes: []
+
+# Whether programs and images of other processors run, by software emulation.
+binfmt: ${defaults.binfmt}
 
 # Where ports and sockets of the guest appear, by the first rule that matches; what none matches appears on this computer
 # at the same port, on the addresses it has in the guest (loopback or all). Examples:

@@ -8,7 +8,7 @@ import { run } from '../host/run.ts'
 import { lastLines } from '../host/text.ts'
 import { ext4Script } from './ext4.ts'
 import { mmdebstrapArguments } from './mmdebstrap.ts'
-import { type Recipe, recipeDigest } from './recipe.ts'
+import { overlays, type Recipe, recipeDigest } from './recipe.ts'
 import { findImage, type Image, imageFolder, recordImage } from './store.ts'
 
 /** Where and how to build. */
@@ -84,7 +84,10 @@ async function buildImage(recipe: Recipe, digest: string, options: BuildOptions)
     const tree = path.join(work, 'root.tar')
     await run(
       'tar',
-      ['-C', path.join(guestFolder, 'rootfs'), '--owner=0', '--group=0', '-cf', overlay, '.'],
+      [
+        ...['--owner=0', '--group=0', '-cf', overlay],
+        ...overlays(guestFolder, recipe.engine).flatMap((folder) => ['-C', folder, '.']),
+      ],
       {
         signal,
       },

@@ -12,6 +12,14 @@ export interface BuildFiles {
   root: boolean
 }
 
+// QEMU's user mode for the processors that images of containers are made for: all of them are 455 MB.
+const interpreters = [
+  'path-exclude=/usr/bin/qemu-*',
+  ...['aarch64', 'arm', 'i386', 'loongarch64', 'mips64el', 'ppc64le', 'riscv64', 's390x', 'x86_64'].map(
+    (name) => `path-include=/usr/bin/qemu-${name}`,
+  ),
+]
+
 const debianArchitectures = { x86_64: 'amd64', aarch64: 'arm64' }
 
 /** The arguments of mmdebstrap(1) for a recipe. Pure. */
@@ -27,6 +35,7 @@ export function mmdebstrapArguments(recipe: Recipe, files: BuildFiles): string[]
     '--dpkgopt=path-exclude=/usr/share/man/*',
     '--dpkgopt=path-exclude=/usr/share/locale/*',
     '--dpkgopt=path-exclude=/usr/share/doc/*',
+    ...interpreters.map((option) => `--dpkgopt=${option}`),
     `--customize-hook=tar-in ${quote(files.overlay)} /`,
     `--customize-hook=upload ${quote(files.customize)} /tmp/customize.sh`,
     '--customize-hook=chroot "$1" sh /tmp/customize.sh',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { ext4Script } from './ext4.ts'
 import { mmdebstrapArguments } from './mmdebstrap.ts'
@@ -10,6 +10,8 @@ export interface Recipe {
   suite: string
   arch: 'x86_64' | 'aarch64'
   packages: string[]
+  /** Whose files go in beside those of every machine. */
+  engine: string
   /** The files of ours that go in: path below `guest/` to content digest. */
   files: Record<string, string>
   /** Another Debian mirror than mmdebstrap's default, where the user named one. */
@@ -37,6 +39,8 @@ const basePackages = [
   'procps',
   'sudo',
   'ca-certificates',
+  // Programs of other processors
+  'qemu-user-binfmt',
   // compile guest/…/sshfs-link and are taken away again (guest/customize.sh)
   'tcc',
   'libc6-dev',
@@ -51,18 +55,22 @@ const kernelPackages = {
 }
 
 /**
- * The recipe of the image for an architecture, a kernel and an engine. `guestFolder` holds our own files; `enginePackages` are
- * Debian's names. Throws when a file cannot be read.
+ * The recipe of the image for an architecture, a kernel and an engine with its Debian packages. `guestFolder` holds our own
+ * files. Throws when a file cannot be read.
  */
 export function recipeFor(
   arch: Recipe['arch'],
-  enginePackages: string[],
+  engine: { name: string; packages: string[] },
   guestFolder: string,
   mirror?: string,
   kernel: Kernel = 'cloud',
 ): Recipe {
-  const packages = [kernelPackages[kernel][arch], ...basePackages, ...enginePackages].sort()
-  return { suite, arch, packages, files: digestsBelow(guestFolder), mirror }
+  const packages = [kernelPackages[kernel][arch], ...basePackages, ...engine.packages].sort()
+  const files = Object.fromEntries([
+    ['customize.sh', digestOf(path.join(guestFolder, 'customize.sh'))],
+    ...overlays(guestFolder, engine.name).flatMap((folder) => digestsBelow(guestFolder, folder)),
+  ])
+  return { suite, arch, packages, engine: engine.name, files, mirror }
 }
 
 /**
@@ -78,13 +86,20 @@ export function recipeDigest(recipe: Recipe): string {
   return createHash('sha256').update(JSON.stringify({ content, how })).digest('hex').slice(0, 16)
 }
 
-function digestsBelow(folder: string): Record<string, string> {
-  const digests: Record<string, string> = {}
+/** The folders whose content is laid over the guest's root folder, one after the other: every machine's, the engine's. */
+export function overlays(guestFolder: string, engine: string): string[] {
+  const own = path.join(guestFolder, 'engines', engine, 'rootfs')
+  return [path.join(guestFolder, 'rootfs'), ...(existsSync(own) ? [own] : [])]
+}
+
+function digestsBelow(guestFolder: string, folder: string): [string, string][] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
-  for (const name of names) {
+  return names.flatMap((name): [string, string][] => {
     const file = path.join(folder, name)
-    if (!statSync(file).isFile()) continue
-    digests[name] = createHash('sha256').update(readFileSync(file)).digest('hex')
-  }
-  return digests
+    return statSync(file).isFile() ? [[path.relative(guestFolder, file), digestOf(file)]] : []
+  })
+}
+
+function digestOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex')
 }

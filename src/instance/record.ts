@@ -1,3 +1,4 @@
+import type { Runtime } from '../config/choices.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { readJson, writeJson } from '../host/files.ts'
 
@@ -5,7 +6,7 @@ import { readJson, writeJson } from '../host/files.ts'
 export interface InstanceRecord {
   version: 1
   arch: 'x86_64' | 'aarch64'
-  runtime: 'docker'
+  runtime: Runtime
   /** The image its root disk lies over, and that image's content. */
   imageDigest: string
   imageSha256: string

@@ -39,6 +39,7 @@ const absent = {
   env: {},
   provision: [],
   probes: [],
+  binfmt: true,
 } as const
 
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */

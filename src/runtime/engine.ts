@@ -1,18 +1,36 @@
-/** What a container engine is to the rest of tcolima. */
+import type { Runtime } from '../config/choices.ts'
+import type { HostClient } from './host-client.ts'
+
+/** What a container engine is to the rest of tcolima; what it needs in the guest is in guest/engines/<name>. */
 export interface Engine {
-  name: string
+  name: Runtime
   /** Debian packages the image needs for it. */
   packages: string[]
   /** The event by which the guest says that it answers. */
   readySubject: string
   /** systemd units whose failure means that it will not come. */
   units: string[]
-  /** Sockets to bring to the host: the file's name in the instance folder, and the path in the guest. */
-  sockets: { name: string; guestPath: string; api?: ContainerApi }[]
+  /** Sockets to bring to the host; the first one is the engine's own. */
+  sockets: EngineSocket[]
+  /** Asks the engine at its socket on the host whether it answers; throws `failed` when it does not. */
+  ping?: (socket: string, signal: AbortSignal) => Promise<void>
+  /** The program that holds a published port in a container's place: users know the container. */
+  portHolder?: string
   /** The ports that containers have published, asked of the engine at its socket on the host. */
-  containerPorts: (socket: string, signal: AbortSignal) => Promise<ContainerPort[]>
+  containerPorts?: (socket: string, signal: AbortSignal) => Promise<ContainerPort[]>
   /** Files for the seed disk, by name. */
   seedFiles: (settings: EngineSettings) => Record<string, string>
+  /** Programs of the host that are told of its first socket. */
+  clients: HostClient[]
+}
+
+/** A socket of an engine. */
+export interface EngineSocket {
+  /** The file's name in the instance folder. */
+  name: string
+  /** The path in the guest. */
+  guestPath: string
+  api?: ContainerApi
 }
 
 /** What is known of the requests that come over an engine's socket, HTTP/1.1 with JSON. */

@@ -9,10 +9,11 @@ import type { Host } from '../../host/platform.ts'
 import { removeSocket, socketPath } from '../../host/sockets.ts'
 import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
 import { viewInstance } from '../../instance/view.ts'
-import { removeContext } from '../../runtime/docker/context.ts'
+import { engines } from '../../runtime/engines.ts'
 import { hideInUserConfig } from '../../ssh/user-config.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { confirm } from '../confirm.ts'
+import { withoutInstance } from '../host-clients.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { stopInstance } from './stop.ts'
 
@@ -35,7 +36,7 @@ export async function run(context: CommandContext): Promise<number> {
   }
   const short = shortSockets(paths, host)
   await stopInstance(context, true)
-  await removeContext({ name, folder: paths.folder, env: host.env })
+  await withoutInstance(context, 'remove')
   const places = { userHome: host.home, folder: homePaths(home).sshLinks }
   await hideInUserConfig(places, name).catch((error: unknown) => {
     renderWarning(output, `~/.ssh/config still includes ${places.folder}: ${messageOf(error)}`)
@@ -69,7 +70,8 @@ async function allowed(name: string, data: boolean): Promise<boolean> {
 }
 
 function shortSockets(paths: InstancePaths, host: Host): string[] {
-  const names = [paths.agentSocketName, 'docker.sock', 'qmp.sock', 'guest.sock', 'names.sock']
+  const ofEngines = Object.values(engines).flatMap(({ sockets }) => sockets.map(({ name }) => name))
+  const names = [paths.agentSocketName, 'qmp.sock', 'guest.sock', 'names.sock', ...ofEngines]
   // Any number of them may have been added while it ran.
   const mounts = Array.from({ length: mostMountDevices }, (_, at) => `mount.${at}.sock`)
   return [...names, ...mounts].flatMap((name) => {

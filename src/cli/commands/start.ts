@@ -3,13 +3,14 @@ import { askAgent } from '../../agent/ask.ts'
 import { type LoadedConfig, loadConfig } from '../../config/load.ts'
 import { checkMounts } from '../../config/mounts.ts'
 import { externalName } from '../../config/profile.ts'
+import type { Config } from '../../config/schema.ts'
 import { ensurePackages } from '../../host/ensure-packages.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { ensureDir } from '../../host/files.ts'
 import { runStep } from '../../host/progress.ts'
 import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
 import { refuseChanges } from '../../instance/refuse-changes.ts'
-import { showContext } from '../../runtime/docker/context.ts'
+import { engineNamed } from '../../runtime/engines.ts'
 import { refuseByPlatform } from '../../vm/mount-types.ts'
 import { isOn, textOf, type CommandContext } from '../command.ts'
 import { editConfig } from '../edit.ts'
@@ -41,7 +42,7 @@ export async function run(context: CommandContext): Promise<number> {
         if (signal.aborted) await takenBack(context, paths, view)
         throw error
       })
-      await dockerContext(context, paths, result, config.activate, view)
+      await tellClients(context, paths, result, config, view)
       view.close()
       done(context, result, performance.now() - began)
       return 0
@@ -99,6 +100,7 @@ async function packages(
     const result = await ensurePackages({
       host,
       guestArch: loaded.config.arch,
+      docker: loaded.config.runtime === 'docker',
       virtiofs: loaded.config.mountType === 'virtiofs',
       yes: isOn(context, 'yes'),
       interactive,
@@ -115,22 +117,25 @@ async function packages(
   })
 }
 
-async function dockerContext(
+async function tellClients(
   context: CommandContext,
   paths: InstancePaths,
   result: StartResult,
-  activate: boolean,
+  { runtime, activate }: Config,
   view: ProgressView,
 ): Promise<void> {
-  const socket = result.sockets['docker.sock']
+  const { clients, sockets } = engineNamed(runtime)
+  const socket = result.sockets[sockets[0]?.name ?? '']
   if (socket === undefined) return
-  await runStep(view.report, 'docker context', async ({ detail }) => {
-    const { env } = context.host
-    const name = externalName(paths.profile)
-    const shown = await showContext({ name, folder: paths.folder, env, socket, activate })
-    detail(shown.detail)
-    if (shown.warning) view.report({ type: 'warning', ...shown.warning })
-  })
+  const { env } = context.host
+  const name = externalName(paths.profile)
+  for (const client of clients) {
+    await runStep(view.report, client.step, async ({ detail }) => {
+      const shown = await client.show({ name, folder: paths.folder, env, socket, activate })
+      detail(shown.detail)
+      if (shown.warning) view.report({ type: 'warning', ...shown.warning })
+    })
+  }
 }
 
 function done(context: CommandContext, result: StartResult, ms: number): void {

@@ -8,6 +8,7 @@ import { TcolimaError } from '../../host/errors.ts'
 import { connectablePath } from '../../host/sockets.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { type InstanceView, viewInstance } from '../../instance/view.ts'
+import { engineNamed } from '../../runtime/engines.ts'
 import type { CommandContext } from '../command.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { hostEnd } from '../render/ports.ts'
@@ -33,8 +34,11 @@ export async function run(context: CommandContext): Promise<number> {
   }
   const paths = instancePaths(home, profile)
   const agent = await callAgent(agentSocket(paths, host), 'status', {}, { limitMs }).catch(() => undefined)
-  const socket = connectablePath(path.join(paths.folder, 'docker.sock'), host.platform)
-  const facts = statusFacts(view, agent, socket)
+  const sockets = engineNamed(view.record.runtime).sockets.map(({ name }) => ({
+    name: path.basename(name, '.sock'),
+    path: connectablePath(path.join(paths.folder, name), host.platform),
+  }))
+  const facts = statusFacts(view, agent, sockets)
   if (output.json) jsonLine(output, facts)
   else output.out(statusText(facts))
   for (const { text, hint } of agent?.warnings ?? []) renderWarning(output, text, hint)
@@ -43,8 +47,14 @@ export async function run(context: CommandContext): Promise<number> {
   return 0
 }
 
+/** Where a socket of the engine is on the host; named without its ending. */
+interface EngineSocketPath {
+  name: string
+  path: string
+}
+
 /** What `status --json` gives: Colima's fields, and ours beside them. */
-function statusFacts(view: InstanceView, agent: AgentStatus | undefined, socket: string) {
+function statusFacts(view: InstanceView, agent: AgentStatus | undefined, sockets: EngineSocketPath[]) {
   const { state, record, name } = view
   return {
     display_name: externalName(name),
@@ -54,7 +64,9 @@ function statusFacts(view: InstanceView, agent: AgentStatus | undefined, socket:
     runtime: record?.runtime ?? '',
     accelerator: state?.accelerator ?? '',
     mount_type: state?.config.mountType ?? '',
-    docker_socket: socket,
+    // Colima's name for it. Podman speaks docker's API too.
+    docker_socket: sockets.find(({ name }) => name === 'docker' || name === 'podman')?.path ?? '',
+    sockets: Object.fromEntries(sockets.map(({ name, path }) => [name, path])),
     kubernetes: false,
     cpu: state?.config.cpus ?? 0,
     memory: state?.config.memory ?? 0,
@@ -75,7 +87,7 @@ function statusText(facts: ReturnType<typeof statusFacts>): string {
     line('disk', formatSize(facts.disk)),
     line('runtime', facts.runtime),
     line('mount type', facts.mount_type),
-    line('docker socket', facts.docker_socket),
+    ...Object.entries(facts.sockets).map(([name, path]) => line(`${name} socket`, path)),
     ...facts.mounts.map(({ mountPoint, location, writable, state, detail }) => {
       const from = location === mountPoint ? '' : ` from ${location}`
       return line(

@@ -5,9 +5,9 @@ import { isAlive } from '../../host/processes.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { readState } from '../../instance/state.ts'
 import { viewInstance } from '../../instance/view.ts'
-import { leaveContext } from '../../runtime/docker/context.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { forceStop } from '../force-stop.ts'
+import { withoutInstance } from '../host-clients.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
 
@@ -47,6 +47,6 @@ export async function stopInstance(context: CommandContext, force: boolean): Pro
       progress.close()
     }
   }
-  await leaveContext({ name: externalName(profile), folder: paths.folder, env: host.env })
+  await withoutInstance(context, 'leave')
   return runs
 }

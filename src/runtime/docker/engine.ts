@@ -1,14 +1,9 @@
-import type { ContainerApi, Engine } from '../engine.ts'
-import { containerPorts } from './container-ports.ts'
+import { containerPorts } from '../docker-api/container-ports.ts'
+import { containerApi } from '../docker-api/container-api.ts'
+import { dockerContext } from '../docker-api/context.ts'
+import { ping } from '../docker-api/ping.ts'
+import type { Engine } from '../engine.ts'
 import { daemonJson } from './daemon-json.ts'
-import { portChange } from './port-requests.ts'
-import { publishedPorts } from './published.ts'
-
-const api: ContainerApi = {
-  portChange,
-  inspectPath: (container) => `/containers/${container}/json`,
-  published: publishedPorts,
-}
 
 /** Docker from Debian's packages. */
 export const docker: Engine = {
@@ -16,7 +11,10 @@ export const docker: Engine = {
   packages: ['docker.io'],
   readySubject: 'docker',
   units: ['docker', 'containerd'],
-  sockets: [{ name: 'docker.sock', guestPath: '/run/docker.sock', api }],
+  sockets: [{ name: 'docker.sock', guestPath: '/run/docker.sock', api: containerApi }],
+  ping,
+  portHolder: 'docker-proxy',
   containerPorts,
   seedFiles: (settings) => ({ 'daemon.json': daemonJson(settings.docker) }),
+  clients: [dockerContext],
 }

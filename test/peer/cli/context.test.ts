@@ -4,7 +4,7 @@ import path from 'node:path'
 import { execaSync } from 'execa'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { run } from '../../../src/host/run.ts'
-import { leaveContext, removeContext, showContext } from '../../../src/runtime/docker/context.ts'
+import { leaveContext, removeContext, showContext } from '../../../src/runtime/docker-api/context.ts'
 
 let folder: string
 let home: string

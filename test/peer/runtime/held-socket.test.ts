@@ -16,7 +16,7 @@ import path from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { portChange } from '../../../src/runtime/docker/port-requests.ts'
+import { portChange } from '../../../src/runtime/docker-api/port-requests.ts'
 import { holdAnswers } from '../../../src/runtime/hold-answers.ts'
 import { type Forward, forwardUnix } from '../../../src/ssh/forward.ts'
 

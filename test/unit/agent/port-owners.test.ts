@@ -41,7 +41,7 @@ describe('names', () => {
     { proto: 'tcp' as const, port: 90, container: 'nat' },
   ]
   const named = (port: ForwardStatus) => {
-    const [{ process, container } = {} as PortStatus] = withOwners([port], owners, containers)
+    const [{ process, container } = {} as PortStatus] = withOwners([port], owners, containers, 'docker-proxy')
     return [process, container]
   }
 

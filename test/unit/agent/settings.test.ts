@@ -27,6 +27,7 @@ const config: Config = {
   env: {},
   provision: [],
   probes: [],
+  binfmt: true,
 }
 
 const rule: PortForward = {

@@ -21,10 +21,10 @@ describe('wrong flags are refused, naming the flag and what it takes', () => {
     ]),
     [{ arch: 'riscv64' }, '--arch must be host, x86_64 (amd64) or aarch64 (arm64), not "riscv64"'],
     [
-      { runtime: 'containerd' },
-      '--runtime must be docker: this version offers no other runtime, not "containerd"',
+      { runtime: 'incus' },
+      '--runtime must be docker, containerd, podman or none: this version does not offer Incus, not "incus"',
     ],
-    [{ runtime: 'bogus' }, '--runtime must be docker, not "bogus"'],
+    [{ runtime: 'bogus' }, '--runtime must be docker, containerd, podman or none, not "bogus"'],
     [{ mountType: 'nfs' }, '--mount-type must be sshfs, 9p or virtiofs, not "nfs"'],
     [{ accel: 'vz' }, '--accel must be auto, kvm, hvf or tcg, not "vz"'],
     [

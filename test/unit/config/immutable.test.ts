@@ -39,8 +39,12 @@ test('an instance made with 9p may change the type at every start, and back', ()
   }
 })
 
-test('another runtime than the one it was made with', () => {
-  expect(refusedChanges({ ...fixed, runtime: 'podman' }, same)[0]).toMatch(
-    /^runtime: .*podman and cannot become docker/,
-  )
+const runtimes = ['docker', 'containerd', 'podman', 'none'] as const
+const changes = runtimes.flatMap((from) =>
+  runtimes.filter((to) => to !== from).map((to) => [from, to] as const),
+)
+test.each(changes)('made with %s, it does not become %s', (from, to) => {
+  expect(refusedChanges({ ...fixed, runtime: from }, { ...same, runtime: to })).toEqual([
+    `runtime: this instance was made with ${from} and cannot become ${to}; keep ${from}, use another profile (-p NAME), or delete this instance and its data (tcolima delete --data) and start again`,
+  ])
 })

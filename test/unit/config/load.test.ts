@@ -38,6 +38,7 @@ const fallback: Config = {
   env: {},
   provision: [],
   probes: [],
+  binfmt: true,
 }
 
 describe('what a file may say', () => {
@@ -151,7 +152,7 @@ describe('what is wrong is told with file, line and column', () => {
     ['autoActivate: yes', '1:15: autoActivate must be true or false, not "yes"'],
     ['docker: [a]', '1:9: docker must be a map: the keys of daemon.json, not ["a"]'],
     ['mountType: nfs', '1:12: mountType must be sshfs, 9p or virtiofs, not "nfs"'],
-    ['runtime: podman', '1:10: runtime must be docker: this version offers no other runtime, not "podman"'],
+    ['runtime: Podman', '1:10: runtime must be docker, containerd, podman or none, not "Podman"'],
     ['mounts:\n  - /a', '2:5: mounts[0] must be a map with the key location, not "/a"'],
     ['mounts:\n  - writable: true', '2:5: mounts[0].location is missing'],
     [

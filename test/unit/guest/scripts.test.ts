@@ -5,11 +5,16 @@ import { expect, test } from 'vitest'
 
 const guest = path.resolve(import.meta.dirname, '../../../guest')
 const programs = path.join(guest, 'rootfs/usr/lib/tcolima')
+const engines = readdirSync(path.join(guest, 'engines')).map((name) =>
+  path.join(guest, 'engines', name, 'rootfs/usr/lib/tcolima'),
+)
 const scripts = [
   path.join(guest, 'customize.sh'),
-  ...readdirSync(programs)
-    .map((name) => path.join(programs, name))
-    .filter((file) => statSync(file).isFile()),
+  ...[programs, ...engines].flatMap((folder) =>
+    readdirSync(folder)
+      .map((name) => path.join(folder, name))
+      .filter((file) => statSync(file).isFile()),
+  ),
 ].map((file) => ({
   name: path.relative(guest, file),
   file,

@@ -4,21 +4,30 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ext4Script } from '../../../src/image/ext4.ts'
 import { mmdebstrapArguments } from '../../../src/image/mmdebstrap.ts'
-import { type Recipe, recipeDigest, recipeFor } from '../../../src/image/recipe.ts'
+import { overlays, type Recipe, recipeDigest, recipeFor } from '../../../src/image/recipe.ts'
 
+const docker = { name: 'docker', packages: ['docker.io'] }
 let guest: string
 beforeEach(() => {
   guest = mkdtempSync(path.join(os.tmpdir(), 'tcolima-recipe-'))
   mkdirSync(path.join(guest, 'rootfs/etc'), { recursive: true })
   writeFileSync(path.join(guest, 'customize.sh'), 'true\n')
   writeFileSync(path.join(guest, 'rootfs/etc/conf'), 'a=1\n')
+  for (const engine of ['docker', 'podman'])
+    mkdirSync(path.join(guest, 'engines', engine, 'rootfs'), { recursive: true })
+  writeFileSync(path.join(guest, 'engines/docker/rootfs/unit'), '')
 })
 afterEach(() => {
   rmSync(guest, { recursive: true, force: true })
 })
 
-function digest(arch: Recipe['arch'] = 'x86_64', packages = ['docker.io'], mirror?: string): string {
-  return recipeDigest(recipeFor(arch, packages, guest, mirror))
+function digest(
+  arch: Recipe['arch'] = 'x86_64',
+  packages = ['docker.io'],
+  mirror?: string,
+  engine = 'docker',
+): string {
+  return recipeDigest(recipeFor(arch, { name: engine, packages }, guest, mirror))
 }
 
 describe('the digest stays', () => {
@@ -45,6 +54,16 @@ describe('the digest stays', () => {
     expect(again()).toBe(before)
   })
 
+  test('with a file more of another engine', () => {
+    const before = digest()
+    writeFileSync(path.join(guest, 'engines/podman/rootfs/unit'), '')
+    expect(digest()).toBe(before)
+    expect(overlays(guest, 'docker')).toEqual([
+      path.join(guest, 'rootfs'),
+      path.join(guest, 'engines/docker/rootfs'),
+    ])
+  })
+
   test('whatever the order of packages', () => {
     expect(digest('x86_64', ['a', 'b'])).toBe(digest('x86_64', ['b', 'a']))
   })
@@ -55,6 +74,14 @@ describe('the digest changes', () => {
     ['with the architecture', () => digest('aarch64')],
     ['with a package more', () => digest('x86_64', ['docker.io', 'podman'])],
     ['without a package', () => digest('x86_64', [])],
+    ['with another engine, whatever its packages', () => digest('x86_64', ['docker.io'], undefined, 'none')],
+    [
+      "with a file more of the engine's",
+      () => {
+        writeFileSync(path.join(guest, 'engines/docker/rootfs/other'), '')
+        return digest()
+      },
+    ],
     [
       'with a byte of a file',
       () => {
@@ -87,28 +114,34 @@ describe('recipeFor', () => {
     ['x86_64', 'linux-image-cloud-amd64'],
     ['aarch64', 'linux-image-cloud-arm64'],
   ] as const)('%s has its kernel and what every machine needs', (arch, kernel) => {
-    const { packages, files } = recipeFor(arch, ['docker.io'], guest)
+    const { packages, files } = recipeFor(arch, docker, guest)
     expect(packages).toEqual(expect.arrayContaining([kernel, 'openssh-server', 'sshfs', 'docker.io']))
     expect(packages.filter((name) => name.startsWith('linux-image'))).toEqual([kernel])
     expect(packages).toEqual([...packages].sort())
-    expect(Object.keys(files)).toEqual(['customize.sh', 'rootfs/etc/conf'])
+    expect(Object.keys(files)).toEqual(['customize.sh', 'rootfs/etc/conf', 'engines/docker/rootfs/unit'])
   })
   test.each([
     ['x86_64', 'linux-image-amd64'],
     ['aarch64', 'linux-image-arm64'],
   ] as const)('%s has another kernel where 9p is wanted, and only that', (arch, kernel) => {
-    const { packages } = recipeFor(arch, ['docker.io'], guest, undefined, 'general')
+    const { packages } = recipeFor(arch, docker, guest, undefined, 'general')
     expect(packages.filter((name) => name.startsWith('linux-image'))).toEqual([kernel])
   })
   test('a file that cannot be read is an error, not another recipe', () => {
     rmSync(guest, { recursive: true })
-    expect(() => recipeFor('x86_64', [], guest)).toThrow(/ENOENT/)
+    expect(() => recipeFor('x86_64', docker, guest)).toThrow(/ENOENT/)
   })
 })
 
 describe('mmdebstrapArguments', () => {
   const files = { overlay: "/w/o'v er.tar", customize: '/g/customize.sh', target: '/w/root.tar', root: false }
-  const recipe: Recipe = { suite: 'trixie', arch: 'aarch64', packages: ['a', 'b'], files: {} }
+  const recipe: Recipe = {
+    suite: 'trixie',
+    arch: 'aarch64',
+    packages: ['a', 'b'],
+    engine: 'docker',
+    files: {},
+  }
 
   test('without root, for an architecture, with the packages', () => {
     const args = mmdebstrapArguments(recipe, files)

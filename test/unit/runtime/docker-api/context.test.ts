@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Run } from '../../../src/host/run.ts'
-import { leaveContext, removeContext, showContext } from '../../../src/runtime/docker/context.ts'
+import type { Run } from '../../../../src/host/run.ts'
+import { leaveContext, removeContext, showContext } from '../../../../src/runtime/docker-api/context.ts'
 import { client } from './client.ts'
 
 let dir: string

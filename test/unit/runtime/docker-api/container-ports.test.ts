@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { containerPorts, parseContainerPorts } from '../../../../src/runtime/docker/container-ports.ts'
+import { containerPorts, parseContainerPorts } from '../../../../src/runtime/docker-api/container-ports.ts'
 
 const answer = [
   {

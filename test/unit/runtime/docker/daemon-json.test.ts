@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { daemonJson } from '../../../src/runtime/docker/daemon-json.ts'
-import { engineNamed } from '../../../src/runtime/engines.ts'
+import { daemonJson } from '../../../../src/runtime/docker/daemon-json.ts'
+import { engineNamed } from '../../../../src/runtime/engines.ts'
 
 const gateway = { 'host-gateway-ip': '10.0.2.2' }
 

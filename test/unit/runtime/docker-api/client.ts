@@ -1,5 +1,5 @@
-import { TcolimaError } from '../../../src/host/errors.ts'
-import type { Run, RunOptions } from '../../../src/host/run.ts'
+import { TcolimaError } from '../../../../src/host/errors.ts'
+import type { Run, RunOptions } from '../../../../src/host/run.ts'
 
 /** A docker client with contexts of its own. */
 export function client(over: { contexts?: Record<string, string>; active?: string; fails?: string } = {}) {

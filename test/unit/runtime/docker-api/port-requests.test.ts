@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { portChange } from '../../../../src/runtime/docker/port-requests.ts'
+import { portChange } from '../../../../src/runtime/docker-api/port-requests.ts'
 
 test.each<[string, string, string, boolean]>([
   ['POST', '/v1.45/containers/abc/start', 'abc', true],

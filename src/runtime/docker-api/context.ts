@@ -1,24 +1,20 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import path from 'node:path'
-import { writeFileAtomic } from '../../host/files.ts'
 import { messageOf } from '../../host/errors.ts'
 import { findProgram } from '../../host/programs.ts'
 import { run as runProgram } from '../../host/run.ts'
+import { Former } from '../former.ts'
+import type { ClientInput, ClientResult, HostClient } from '../host-client.ts'
 
-/** What the host's docker client is to do with an instance. */
-export interface ContextInput {
-  /** The context's name. */
-  name: string
-  /** The instance's folder: the context that was active before is remembered there. */
-  folder: string
-  env: NodeJS.ProcessEnv
-  run?: typeof runProgram
+/** The docker client, by a context of its own for each instance. */
+export const dockerContext: HostClient = {
+  step: 'docker context',
+  show: showContext,
+  leave: leaveContext,
+  remove: removeContext,
 }
 
-/** How it went: a word for the step, and what the user should know. */
-export interface ContextResult {
-  detail: string
-  warning?: { text: string; hint: string }
+/** What the functions below take beside it: the tests run no program. */
+interface ContextInput extends ClientInput {
+  run?: typeof runProgram
 }
 
 const memoryName = 'docker-context.json'
@@ -26,7 +22,7 @@ const memoryName = 'docker-context.json'
 /** Makes the context for a socket, and the active one when `activate`. Never throws: the machine runs all the same. */
 export async function showContext(
   input: ContextInput & { socket: string; activate: boolean },
-): Promise<ContextResult> {
+): Promise<ClientResult> {
   const { name, socket, activate, env, folder, run = runProgram } = input
   const host = `unix://${socket}`
   const byHand = `export DOCKER_HOST=${host}`
@@ -46,7 +42,7 @@ export async function showContext(
     if (!activate) return { detail: `${name}, not active` }
     const before = await activeContext(run)
     if (before !== name) {
-      await remember(folder, before)
+      await new Former(folder, memoryName).remember(before)
       await run('docker', ['context', 'use', name], withoutHost)
     }
   } catch (error) {
@@ -72,16 +68,17 @@ export async function showContext(
 export async function leaveContext(input: ContextInput): Promise<void> {
   const { name, env, folder, run = runProgram } = input
   if (findProgram('docker', env.PATH ?? '') === undefined) return
-  const before = rememberedContext(folder)
+  const former = new Former(folder, memoryName)
+  const before = former.read()
   try {
-    await passOn(name, folder, before ?? 'default')
+    await former.passOn(name, before ?? 'default')
     if ((await activeContext(run)) !== name) return
     const there = before !== undefined && (await contexts(run)).includes(before)
     await run('docker', ['context', 'use', there ? before : 'default'], withoutHost)
   } catch {
     // A client that does not work has no context to leave.
   } finally {
-    rmSync(path.join(folder, memoryName), { force: true })
+    former.forget()
   }
 }
 
@@ -106,27 +103,4 @@ async function contexts(run: typeof runProgram): Promise<string[]> {
 async function activeContext(run: typeof runProgram): Promise<string> {
   // Not `context show`: the client of Debian 12 (20.10) does not know it.
   return (await run('docker', ['context', 'inspect', '--format', '{{.Name}}'], withoutHost)).stdout.trim()
-}
-
-/** Of instances that stop in another order than they started, none may go back to one that is stopped. */
-async function passOn(name: string, folder: string, before: string): Promise<void> {
-  const home = path.dirname(folder)
-  for (const each of readdirSync(home)) {
-    const sibling = path.join(home, each)
-    if (sibling === folder || rememberedContext(sibling) !== name) continue
-    await remember(sibling, before)
-  }
-}
-
-async function remember(folder: string, before: string): Promise<void> {
-  await writeFileAtomic(path.join(folder, memoryName), `${JSON.stringify({ before })}\n`)
-}
-
-function rememberedContext(folder: string): string | undefined {
-  try {
-    const { before } = JSON.parse(readFileSync(path.join(folder, memoryName), 'utf8')) as { before?: unknown }
-    return typeof before === 'string' ? before : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { publishedPorts } from '../../../../src/runtime/docker/published.ts'
+import { publishedPorts } from '../../../../src/runtime/docker-api/published.ts'
 
 const answer = (pid: unknown, ports: unknown) =>
   JSON.stringify({ Id: 'x', State: { Pid: pid }, NetworkSettings: { Ports: ports } })

@@ -1,0 +1,14 @@
+import type { Engine } from '../engine.ts'
+import { ping } from './ping.ts'
+
+/** containerd from Debian's packages, with what networks and ports of containers need. */
+export const containerd: Engine = {
+  name: 'containerd',
+  packages: ['containerd', 'runc', 'containernetworking-plugins'],
+  readySubject: 'containerd',
+  units: ['containerd'],
+  sockets: [{ name: 'containerd.sock', guestPath: '/run/containerd/containerd.sock' }],
+  ping,
+  seedFiles: () => ({}),
+  clients: [],
+}

@@ -1,0 +1,29 @@
+import { containerApi } from '../docker-api/container-api.ts'
+import { containerPorts } from '../docker-api/container-ports.ts'
+import { dockerContext } from '../docker-api/context.ts'
+import { ping } from '../docker-api/ping.ts'
+import type { Engine } from '../engine.ts'
+import { podmanConnection } from './connection.ts'
+
+/** Podman from Debian's packages, with root's rights in the guest. It speaks docker's API beside its own. */
+export const podman: Engine = {
+  name: 'podman',
+  // nftables: netavark's rules are nft's.
+  packages: ['podman', 'buildah', 'skopeo', 'crun', 'netavark', 'aardvark-dns', 'nftables'],
+  readySubject: 'podman',
+  units: ['podman.socket', 'podman'],
+  sockets: [{ name: 'podman.sock', guestPath: '/run/podman/podman.sock', api: containerApi }],
+  ping,
+  portHolder: 'conmon',
+  containerPorts,
+  seedFiles: () => ({}),
+  // A docker client is one of two ways to use it.
+  clients: [podmanConnection, { ...dockerContext, show: showOptional }],
+}
+
+async function showOptional(
+  input: Parameters<typeof dockerContext.show>[0],
+): ReturnType<typeof dockerContext.show> {
+  const { detail, warning } = await dockerContext.show(input)
+  return detail === 'none' || warning === undefined ? { detail } : { detail, warning }
+}
