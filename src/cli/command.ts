@@ -8,7 +8,7 @@ export type Values = readonly string[] | 'file' | 'folder' | 'profile'
 export interface Command {
   name: string
   aliases?: string[]
-  group: 'Machine' | 'Use' | 'Help'
+  group: 'Machine' | 'Use' | 'Data' | 'Help'
   summary: string
   /** Positional arguments in commander's notation. */
   args?: string

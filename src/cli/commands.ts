@@ -9,16 +9,25 @@ export const globalFlags: Flag[] = [
     summary: 'the machine to work on (also TCOLIMA_PROFILE)',
     values: 'profile',
   },
-  { flags: '--verbose', summary: 'tell more: what a step does, and where an error comes from' },
+  {
+    flags: '--verbose',
+    summary: 'tell more: what a step does, and where an error comes from',
+    hidden: ['--very-verbose'],
+  },
   { flags: '--no-color', summary: 'no colours (also NO_COLOR)' },
 ]
 
-const json: Flag = { flags: '--json', summary: 'print JSON for programs' }
+const json: Flag = { flags: '-j, --json', summary: 'print JSON for programs' }
 const force = (summary: string): Flag => ({ flags: '-f, --force', summary })
 
 const mirror: Flag = {
   flags: '--mirror <URL|DIR>',
   summary: 'where artefacts such as k3s come from (also TCOLIMA_MIRROR)',
+}
+
+const debianMirror: Flag = {
+  flags: '--debian-mirror <URL>',
+  summary: 'Debian mirror to build the guest image from',
 }
 
 /** Every command of tcolima. */
@@ -70,7 +79,7 @@ export const commands: Command[] = [
     group: 'Machine',
     summary: 'what runs, its mounts and ports; exit code 3 when it does not run',
     args: '[profile]',
-    flags: [json],
+    flags: [{ flags: '-e, --extended', summary: 'its files, processes and image too' }, json],
     load: () => import('./commands/status.ts'),
   },
   {
@@ -111,6 +120,7 @@ export const commands: Command[] = [
   },
   {
     name: 'ssh',
+    aliases: ['exec', 'x'],
     group: 'Use',
     summary: 'a shell or a command in the guest, in the current folder',
     args: '[profile] [command...]',
@@ -123,7 +133,28 @@ export const commands: Command[] = [
     group: 'Use',
     summary: 'print settings for the OpenSSH client',
     args: '[profile]',
+    flags: [
+      {
+        flags: '-f, --format <name>',
+        summary: '`config` (default), or `cmd` for a command line of ssh',
+        values: ['config', 'cmd'],
+      },
+    ],
     load: () => import('./commands/ssh-config.ts'),
+  },
+  {
+    name: 'cp',
+    group: 'Use',
+    summary: 'copy files and folders into the guest or out of it, with their modes and times',
+    args: '<path...>',
+    argValues: { path: 'file' },
+    flags: [json],
+    examples: [
+      'tcolima cp notes.txt guest:',
+      'tcolima cp -p work ~/data guest:/tmp/data',
+      'tcolima cp work:/etc/hosts work:.bashrc .',
+    ],
+    load: () => import('./commands/cp.ts'),
   },
   {
     name: 'env',
@@ -143,17 +174,27 @@ export const commands: Command[] = [
     load: () => import('./commands/env.ts'),
   },
   {
+    name: 'events',
+    group: 'Use',
+    summary: 'tell what happens: machines, mounts and ports; first what there is',
+    args: '[machine]',
+    argValues: { machine: 'profile' },
+    flags: [json],
+    examples: ['tcolima events', 'tcolima events work --json'],
+    load: () => import('./commands/events.ts'),
+  },
+  {
     name: 'logs',
     group: 'Use',
-    summary: 'what the agent, QEMU or the console of the guest said',
+    summary: 'what the agent, QEMU, the console of the guest or its engine said',
     args: '[profile]',
     flags: [
       { flags: '-f, --follow', summary: 'go on with what comes' },
       { flags: '-n, --lines <count>', summary: 'how many lines (default 100)' },
       {
         flags: '--source <name>',
-        summary: 'agent (default), qemu or serial',
-        values: ['agent', 'qemu', 'serial'],
+        summary: 'agent (default), qemu, serial, docker, containerd, podman, kubelet',
+        values: ['agent', 'qemu', 'serial', 'docker', 'containerd', 'podman', 'kubelet'],
       },
     ],
     load: () => import('./commands/logs.ts'),
@@ -170,6 +211,41 @@ export const commands: Command[] = [
       'tcolima artifacts fetch k3s k3s-images --mirror /media/stick',
     ],
     load: () => import('./commands/artifacts.ts'),
+  },
+  {
+    name: 'update',
+    aliases: ['u', 'up'],
+    group: 'Machine',
+    summary: 'bring the engine in the guest to its newest version',
+    args: '[profile]',
+    flags: [json],
+    load: () => import('./commands/update.ts'),
+  },
+  {
+    name: 'image',
+    group: 'Data',
+    summary: 'list the guest images, build the one a machine needs, remove those no machine uses',
+    args: '<action> [profile]',
+    argValues: { action: ['list', 'build', 'prune'] },
+    flags: [
+      { flags: '-y, --yes', summary: 'build: install missing host packages without asking' },
+      debianMirror,
+      force('prune: do not ask'),
+      json,
+    ],
+    examples: ['tcolima image list', 'tcolima image build work', 'tcolima image prune'],
+    load: () => import('./commands/image.ts'),
+  },
+  {
+    name: 'prune',
+    group: 'Data',
+    summary: 'remove what is only kept to be faster: images no machine uses, what builds left',
+    flags: [
+      { flags: '-a, --all', summary: 'former system disks of stopped machines too' },
+      force('do not ask'),
+      json,
+    ],
+    load: () => import('./commands/prune.ts'),
   },
   {
     name: 'doctor',

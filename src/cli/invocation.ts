@@ -24,12 +24,17 @@ export interface Invocation {
  */
 export function plainInvocation(words: string[]): Invocation | undefined {
   const [name = '', flag, ...more] = words
-  if (more.length > 0 || (flag !== undefined && flag !== '--json')) return undefined
+  if (more.length > 0 || (flag !== undefined && !isJson(flag))) return undefined
   const command = commands.find((each) => each.name === name || each.aliases?.includes(name))
-  if (!command || (flag === '--json' && !command.flags?.some(({ flags }) => flags === '--json'))) {
+  if (!command || (flag !== undefined && !command.flags?.some(({ flags }) => flags === '-j, --json'))) {
     return undefined
   }
   return { command, flags: flag === undefined ? {} : { json: true }, rest: [] }
+}
+
+/** Whether a word asks for JSON. */
+export function isJson(word: string): boolean {
+  return word === '--json' || word === '-j'
 }
 
 /** What the command of an invocation is run with. Throws `usage` for a wrong profile, or two of them. */
@@ -47,7 +52,11 @@ export function contextOf(invocation: Invocation, env: NodeJS.ProcessEnv): Comma
     flags,
     rest,
     output: processOutput(
-      { json: flags.json === true, noColour: flags.color === false, verbose: flags.verbose === true },
+      {
+        json: flags.json === true,
+        noColour: flags.color === false,
+        verbose: flags.verbose === true || flags.veryVerbose === true,
+      },
       env,
     ),
   }

@@ -1,6 +1,6 @@
 import { Command as Commander, CommanderError, Option } from 'commander'
 import { TcolimaError } from '../host/errors.ts'
-import type { Command } from './command.ts'
+import type { Command, Flag } from './command.ts'
 import { commands, globalFlags } from './commands.ts'
 import type { Invocation } from './invocation.ts'
 import { version } from './version.ts'
@@ -48,7 +48,16 @@ function usageError(text: string, words: string[]): TcolimaError {
 }
 
 function addGlobals(command: Commander): void {
-  for (const { flags, summary } of globalFlags) command.addOption(new Option(flags, summary))
+  for (const flag of globalFlags) addFlag(command, flag)
+}
+
+function addFlag(command: Commander, flag: Flag): void {
+  for (const [at, spelling] of [flag.flags, ...(flag.hidden ?? [])].entries()) {
+    const option = new Option(spelling, flag.summary).hideHelp(at > 0)
+    if (flag.list)
+      option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+    command.addOption(option)
+  }
 }
 
 function addCommand(
@@ -64,16 +73,7 @@ function addCommand(
     .description(command.summary)
     .helpGroup(`${command.group}:`)
   if (command.args !== undefined) sub.arguments(command.args)
-  for (const flag of command.flags ?? []) {
-    const add = (flags: string, hidden: boolean) => {
-      const option = new Option(flags, flag.summary).hideHelp(hidden)
-      if (flag.list)
-        option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
-      sub.addOption(option)
-    }
-    add(flag.flags, false)
-    for (const spelling of flag.hidden ?? []) add(spelling, true)
-  }
+  for (const flag of command.flags ?? []) addFlag(sub, flag)
   addGlobals(sub)
   if (command.examples)
     sub.addHelpText('after', `\nExamples:\n${command.examples.map((each) => `  ${each}\n`).join('')}`)

@@ -1,5 +1,5 @@
 import { TcolimaError } from '../host/errors.ts'
-import { contextOf, plainInvocation } from './invocation.ts'
+import { contextOf, isJson, plainInvocation } from './invocation.ts'
 import { processOutput, renderError } from './render/output.ts'
 
 /** Runs a command line (without the program's name); gives the exit code. Never throws. */
@@ -15,9 +15,9 @@ export async function main(words: string[]): Promise<number> {
   const own = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
   let output = processOutput(
     {
-      json: own.includes('--json'),
+      json: own.some(isJson),
       noColour: own.includes('--no-color'),
-      verbose: own.includes('--verbose'),
+      verbose: own.includes('--verbose') || own.includes('--very-verbose'),
     },
     process.env,
   )

@@ -6,13 +6,13 @@ import { run as version } from './commands/version.ts'
 import { processOutput, renderError } from './render/output.ts'
 
 /**
- * Runs a command line that is nothing but `list` or `version`, and perhaps `--json`; gives undefined for any other. The
+ * Runs a command line that is nothing but `list` or `version`, and perhaps `--json` or `-j`; gives undefined for any other. The
  * parser and the loading of modules cost more than all that these do.
  */
 export function quick(words: string[]): Promise<number> | undefined {
   const [name = '', flag, ...more] = words
-  if (more.length > 0 || (flag !== undefined && flag !== '--json')) return undefined
-  const output = processOutput({ json: flag === '--json', noColour: false, verbose: false }, process.env)
+  if (more.length > 0 || (flag !== undefined && !['-j', '--json'].includes(flag))) return undefined
+  const output = processOutput({ json: flag !== undefined, noColour: false, verbose: false }, process.env)
   const run = async (work: () => Promise<number>) => {
     // A reader that went away (`| head`) is no error of ours.
     process.stdout.on('error', () => process.exit(141))

@@ -132,7 +132,7 @@ async function removeLeftovers(imagesFolder: string, digest: string, root: boole
 }
 
 /** Removes a folder, also where files in it belong to the users of a user namespace. */
-async function removeTree(folder: string, root: boolean): Promise<void> {
+export async function removeTree(folder: string, root: boolean): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true })
   } catch (error) {

@@ -1,9 +1,20 @@
 import { closeSync, existsSync, openSync, readSync, statSync, watchFile } from 'node:fs'
+import { Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { TcolimaError } from '../../host/errors.ts'
 import { lastLines, printable } from '../../host/text.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { type CommandContext, isOn, textOf } from '../command.ts'
+import { runInGuest } from '../guest-run.ts'
+import { requireRunning } from '../running.ts'
+
+// What the guest's journal has; k3s is the kubelet too.
+const guestUnits: Record<string, string[]> = {
+  docker: ['docker.service'],
+  containerd: ['containerd.service'],
+  podman: ['podman.service'],
+  kubelet: ['kubelet.service', 'k3s.service'],
+}
 
 // Milliseconds between two looks at a file that is followed.
 const followMs = 200
@@ -19,16 +30,38 @@ export async function run(context: CommandContext): Promise<number> {
   }
   const source = textOf(context, 'source') ?? 'agent'
   const file = sources[source]
-  if (file === undefined) {
-    throw new TcolimaError('usage', `--source takes ${Object.keys(sources).join(', ')}, not ${source}`)
+  const units = guestUnits[source]
+  if (file === undefined && units === undefined) {
+    const names = [...Object.keys(sources), ...Object.keys(guestUnits)]
+    throw new TcolimaError('usage', `--source takes ${names.join(', ')}, not ${source}`)
   }
   const lines = Number(textOf(context, 'lines') ?? '100')
   if (!Number.isInteger(lines) || lines < 0) throw new TcolimaError('usage', '--lines takes a whole number')
+  if (file === undefined) return await journal(context, units ?? [], lines)
   if (!existsSync(file)) throw new TcolimaError('not-found', `${profile} has no ${source} log yet`)
   const end = statSync(file).size
   for (const line of lines === 0 ? [] : lastLines(file, lines)) output.out(`${printable(line)}\n`)
   if (isOn(context, 'follow')) await follow(file, end, output.out)
   return 0
+}
+
+/** Prints what units of the guest said, out of its journal. */
+async function journal(context: CommandContext, units: string[], lines: number): Promise<number> {
+  requireRunning(context)
+  const { output } = context
+  const command = ['sudo', '-n', 'journalctl', '--no-pager', '-n', String(lines)]
+  for (const unit of units) command.push('-u', unit)
+  if (isOn(context, 'follow')) command.push('-f')
+  const decoder = new StringDecoder('utf8')
+  return await runInGuest(context, command, {
+    output: new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        output.out(printable(decoder.write(chunk)))
+        done()
+      },
+    }),
+    errors: (text) => output.err(printable(text)),
+  })
 }
 
 /** Prints what is added to a file, from `start` on, until this process is ended. */

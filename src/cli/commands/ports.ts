@@ -1,11 +1,11 @@
-import type { PortChange, PortStatus } from '../../agent/api.ts'
+import type { PortChange } from '../../agent/api.ts'
 import { askAgent } from '../../agent/ask.ts'
 import { exitCodeOf, TcolimaError } from '../../host/errors.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { interruptible } from '../interrupt.ts'
 import { jsonLine } from '../render/output.ts'
-import { guestEnd, hostEnd, portState, userOf } from '../render/ports.ts'
+import { guestEnd, hostEnd, portLine, portState, userOf } from '../render/ports.ts'
 import { table } from '../render/table.ts'
 import { requireRunning } from '../running.ts'
 
@@ -49,12 +49,4 @@ async function watch({ home, profile, host, output }: CommandContext): Promise<n
     if (error instanceof TcolimaError && error.code === 'cancelled') return exitCodeOf(error.code)
     throw error
   }
-}
-
-function portLine(port: PortStatus): string {
-  const ends = port.reverse
-    ? `${guestEnd(port)} -> ${hostEnd(port)}`
-    : `${hostEnd(port)} -> ${guestEnd(port)}`
-  const user = userOf(port)
-  return `${ends} ${port.proto} ${port.via}${user === '' ? '' : ` ${user}`} ${portState(port)}`
 }

@@ -32,7 +32,7 @@ export async function run(context: CommandContext): Promise<number> {
   const began = performance.now()
   try {
     return await interruptible(async (signal) => {
-      await packages(context, loaded, view, signal)
+      await hostPackages(context, loaded, view, signal)
       const { config, changes } = loaded
       const params = { config, changes: { ...changes }, debianMirror: textOf(context, 'debianMirror') }
       const result = await askAgent(home, paths, host, 'start', params, {
@@ -87,7 +87,8 @@ async function takenBack(context: CommandContext, paths: InstancePaths, view: Pr
   renderWarning(context.output, 'the agent is still at it', `tcolima stop ${paths.profile}`)
 }
 
-async function packages(
+/** Installs what the host lacks for these settings, after a yes. */
+export async function hostPackages(
   context: CommandContext,
   loaded: LoadedConfig,
   view: ProgressView,

@@ -6,10 +6,11 @@ import { externalName } from '../../config/profile.ts'
 import { formatSize } from '../../config/units.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { connectablePath } from '../../host/sockets.ts'
-import { instancePaths } from '../../instance/paths.ts'
+import { readLock } from '../../host/lock.ts'
+import { type InstancePaths, instancePaths } from '../../instance/paths.ts'
 import { type InstanceView, viewInstance } from '../../instance/view.ts'
 import { engineNamed } from '../../runtime/engines.ts'
-import type { CommandContext } from '../command.ts'
+import { type CommandContext, isOn } from '../command.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { hostEnd } from '../render/ports.ts'
 
@@ -38,7 +39,10 @@ export async function run(context: CommandContext): Promise<number> {
     name: path.basename(name, '.sock'),
     path: connectablePath(path.join(paths.folder, name), host.platform),
   }))
-  const facts = statusFacts(view, agent, sockets)
+  const facts = {
+    ...statusFacts(view, agent, sockets),
+    ...(isOn(context, 'extended') ? extendedFacts(view, paths) : {}),
+  }
   if (output.json) jsonLine(output, facts)
   else output.out(statusText(facts))
   for (const { text, hint } of agent?.warnings ?? []) renderWarning(output, text, hint)
@@ -77,7 +81,22 @@ function statusFacts(view: InstanceView, agent: AgentStatus | undefined, sockets
   }
 }
 
-function statusText(facts: ReturnType<typeof statusFacts>): string {
+/** What `status --extended` gives beside them. */
+function extendedFacts({ state, record }: InstanceView, paths: InstancePaths) {
+  return {
+    config: paths.config,
+    log: paths.agentLog,
+    ssh_config: paths.sshConfig,
+    image: record?.imageDigest ?? '',
+    created: record?.created ?? '',
+    qemu_pid: state?.qemu.pid ?? 0,
+    agent_pid: readLock(paths.lock)?.owner.pid ?? 0,
+  }
+}
+
+type Facts = ReturnType<typeof statusFacts> & Partial<ReturnType<typeof extendedFacts>>
+
+function statusText(facts: Facts): string {
   const line = (name: string, value: string) => `${`${name}:`.padEnd(14)} ${value}\n`
   return [
     `${facts.display_name} is running\n`,
@@ -88,6 +107,16 @@ function statusText(facts: ReturnType<typeof statusFacts>): string {
     line('runtime', facts.runtime),
     line('mount type', facts.mount_type),
     ...Object.entries(facts.sockets).map(([name, path]) => line(`${name} socket`, path)),
+    ...(facts.config === undefined
+      ? []
+      : [
+          line('settings', facts.config),
+          line('ssh port', String(facts.ssh_port)),
+          line('ssh config', facts.ssh_config ?? ''),
+          line('log', facts.log ?? ''),
+          line('image', `${facts.image}, made ${facts.created}`),
+          line('processes', `QEMU ${facts.qemu_pid}, agent ${facts.agent_pid}`),
+        ]),
     ...facts.mounts.map(({ mountPoint, location, writable, state, detail }) => {
       const from = location === mountPoint ? '' : ` from ${location}`
       return line(

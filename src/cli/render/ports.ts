@@ -21,3 +21,12 @@ export function userOf({ container, process }: PortStatus): string {
 export function portState({ state, reason }: ForwardStatus): string {
   return state === 'active' ? state : `${state}: ${reason ?? ''}`
 }
+
+/** A forward in one line: both ends in the order of its connections, how, whose, and its state. */
+export function portLine(port: PortStatus): string {
+  const ends = port.reverse
+    ? `${guestEnd(port)} -> ${hostEnd(port)}`
+    : `${hostEnd(port)} -> ${guestEnd(port)}`
+  const user = userOf(port)
+  return `${ends} ${port.proto} ${port.via}${user === '' ? '' : ` ${user}`} ${portState(port)}`
+}
