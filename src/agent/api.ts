@@ -38,6 +38,10 @@ export interface StartParams {
   config: Config
   /** Keys to write into the user's file as soon as the start begins to apply them. */
   changes: Record<string, unknown>
+  /** Whether to write them, and the file where there is none. */
+  save: boolean
+  /** What a new file begins with, where not with the text that explains every key. */
+  newText?: string | undefined
   /** Another Debian mirror for the image build. */
   debianMirror?: string | undefined
 }

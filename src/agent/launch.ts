@@ -119,6 +119,7 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
       options: mountOptions(config.mountType, { writable: mount.writable }),
     })),
     env: guestEnv(config.env),
+    param: config.param,
     provision: config.provision,
     files: { ...engineNamed(config.runtime).seedFiles(config), ...(config.binfmt ? { binfmt: '' } : {}) },
   })

@@ -1,7 +1,6 @@
 import { release } from 'node:os'
 import path from 'node:path'
-import { saveConfig } from '../config/save.ts'
-import { ensureDir, writeFileAtomic } from '../host/files.ts'
+import { ensureDir } from '../host/files.ts'
 import { type Report, runStep } from '../host/progress.ts'
 import { installationFolder } from '../host/assets.ts'
 import { bootId } from '../host/boot-id.ts'
@@ -22,6 +21,7 @@ import { proveAccelerator } from '../vm/prove.ts'
 import type { Virtiofsd } from '../vm/virtiofsd.ts'
 import type { StartParams } from './api.ts'
 import type { AgentContext } from './context.ts'
+import { saveSettings } from './save-settings.ts'
 
 /** Everything a machine needs before QEMU starts. */
 export interface Prepared {
@@ -52,7 +52,7 @@ export async function prepare(
     which: (name) => findHostProgram(name, host.env.PATH, host.platform),
   })
   await ensureDir(paths.folder)
-  await saveConfig(paths.config, params.changes, writeFileAtomic)
+  await saveSettings(context, params)
 
   const image = await runStep(report, 'image', async ({ note, detail }) => {
     const kept = existing && (await findImage(homePaths(home).images, existing.imageDigest))

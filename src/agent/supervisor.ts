@@ -1,7 +1,5 @@
 import type { MountSpec } from '../config/mounts.ts'
-import { saveConfig } from '../config/save.ts'
 import { TcolimaError } from '../host/errors.ts'
-import { writeFileAtomic } from '../host/files.ts'
 import { isAlive, terminate, waitForEnd } from '../host/processes.ts'
 import { type ProgressEvent, type Report, runStep } from '../host/progress.ts'
 import { lastLines } from '../host/text.ts'
@@ -30,6 +28,7 @@ import { Machine } from './machine.ts'
 import { type Names, openNames } from './names.ts'
 import { namedPorts, type PortSources, watchPorts } from './port-owners.ts'
 import { prepare } from './prepare.ts'
+import { saveSettings } from './save-settings.ts'
 import { liveChanges } from './settings.ts'
 import { waitReady } from './wait-ready.ts'
 
@@ -218,12 +217,13 @@ export class Supervisor {
   }
 
   /** Brings a running machine to the settings wanted, where it can go by them at once. */
-  async #change(running: Running, { config, changes }: StartParams): Promise<StartResult> {
+  async #change(running: Running, params: StartParams): Promise<StartResult> {
     const { paths, log } = this.#context
+    const { config } = params
     const { machine, names, state } = running
     const changed = liveChanges(state.config, config)
     if (changed.length > 0) {
-      await saveConfig(paths.config, changes, writeFileAtomic)
+      await saveSettings(this.#context, params)
       const { portForwards, network } = config
       if (changed.includes('portForwards')) machine.setPortForwards(portForwards)
       if (changed.includes('network')) names?.change(network)

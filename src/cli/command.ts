@@ -26,6 +26,8 @@ export interface Flag {
   summary: string
   /** Other spellings that stay out of the help. */
   hidden?: string[]
+  /** Not in the help either. */
+  unlisted?: boolean
   /** May be given several times. */
   list?: boolean
   /** What its value may be. */

@@ -1,5 +1,6 @@
 import type { Command, Flag } from './command.ts'
 import { settings } from './setting-flags.ts'
+import { settingsCommands } from './settings-commands.ts'
 import { shells } from './shells.ts'
 
 /** The flags that every command takes. */
@@ -37,7 +38,14 @@ export const commands: Command[] = [
     group: 'Machine',
     summary: 'make the machine when it is new, boot it, wait until its engine answers',
     args: '[profile]',
-    flags: [...settings, json],
+    flags: [
+      ...settings,
+      {
+        flags: '-f, --foreground',
+        summary: 'stay until Ctrl-C, or the end of the machine, and stop it then',
+      },
+      json,
+    ],
     examples: [
       'tcolima start --cpus 6 --memory 12',
       'tcolima start work --mount ~/src:w',
@@ -90,6 +98,7 @@ export const commands: Command[] = [
     flags: [json],
     load: () => import('./commands/list.ts'),
   },
+  ...settingsCommands,
   {
     name: 'mount',
     group: 'Machine',

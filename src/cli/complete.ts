@@ -114,7 +114,7 @@ function commandWords(last: string, { commands }: Known): Candidate[] {
 
 function flagWords(last: string, { flags, used }: Line): Candidate[] {
   return flags
-    .filter((flag) => flag.list || !used.has(flag.flags))
+    .filter((flag) => flag.unlisted !== true && (flag.list || !used.has(flag.flags)))
     .map((flag) => ({ word: flagSpec(flag).long, about: flag.summary }))
     .filter(({ word }) => word.startsWith(last))
 }

@@ -1,5 +1,7 @@
 import type { FlagValues } from '../config/flags.ts'
+import type { HostFacts } from '../config/schema.ts'
 import { TcolimaError } from '../host/errors.ts'
+import type { Host } from '../host/platform.ts'
 import { type CommandContext, textOf } from './command.ts'
 
 /** The settings among a command's flags, as typed. Throws `usage` where two spellings of one flag differ. */
@@ -31,6 +33,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     rootDisk: textOf(context, 'rootDisk'),
     env: flags.env as string[] | undefined,
     binfmt: onOrOff('--binfmt', flags.binfmt),
+    param: flags.param as string[] | undefined,
   }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }
@@ -44,7 +47,13 @@ export function workingFolder(): string | undefined {
   }
 }
 
-function onOrOff(flag: string, value: unknown): boolean | undefined {
+/** What settings are measured against. */
+export function hostFacts({ home, arch, cpus, totalMemory }: Host): HostFacts {
+  return { home, cwd: workingFolder(), arch, cpus, totalMemory }
+}
+
+/** The value of a flag that is on or off, undefined where it was not given. Throws `usage` for another. */
+export function onOrOff(flag: string, value: unknown): boolean | undefined {
   if (value === undefined || typeof value === 'boolean') return value
   if (value === 'true') return true
   if (value === 'false') return false

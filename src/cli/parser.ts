@@ -53,7 +53,7 @@ function addGlobals(command: Commander): void {
 
 function addFlag(command: Commander, flag: Flag): void {
   for (const [at, spelling] of [flag.flags, ...(flag.hidden ?? [])].entries()) {
-    const option = new Option(spelling, flag.summary).hideHelp(at > 0)
+    const option = new Option(spelling, flag.summary).hideHelp(at > 0 || flag.unlisted === true)
     if (flag.list)
       option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
     command.addOption(option)

@@ -1,4 +1,5 @@
 import type { Flag } from './command.ts'
+import { noEffectFlags } from './no-effect.ts'
 
 const boolean = ['true', 'false']
 
@@ -67,8 +68,21 @@ export const settings: Flag[] = [
     summary: 'programs and images of other processors run (default true)',
     values: boolean,
   },
+  { flags: '--param <NAME=VALUE>', summary: 'parameter of the settings or of a template', list: true },
   { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)', values: boolean },
+  {
+    flags: '--template [NAME|file]',
+    summary:
+      'begin with the settings of a template (see `tcolima template list`); false: without the default one',
+  },
+  {
+    flags: '--save-config [boolean]',
+    summary: 'write the flags into the settings (default true)',
+    values: boolean,
+  },
   { flags: '-e, --edit', summary: 'edit the settings first, with $VISUAL or $EDITOR' },
+  { flags: '--editor <command>', summary: 'the editor for --edit' },
   { flags: '-y, --yes', summary: 'install missing host packages without asking' },
   { flags: '--debian-mirror <URL>', summary: 'Debian mirror to build the guest image from' },
+  ...noEffectFlags,
 ]

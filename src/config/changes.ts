@@ -33,4 +33,5 @@ export const changeTimes = {
   env: 'start',
   provision: 'start',
   probes: 'start',
+  param: 'start',
 } as const satisfies Record<keyof Config, ChangeTime>

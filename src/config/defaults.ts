@@ -24,6 +24,7 @@ export const defaults = {
   env: {},
   provision: [],
   probes: [],
+  param: {},
   docker: {},
   portForwards: [],
   binfmt: true,

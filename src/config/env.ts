@@ -6,6 +6,14 @@ export function checkEnvName(name: string): Checked<string> {
   return bad('is no name of a variable: letters, digits and "_", not beginning with a digit')
 }
 
+/** Takes the name of a parameter of the settings; scripts find it as the variable `PARAM_NAME`. */
+export function checkParamName(name: string): Checked<string> {
+  const same = checkEnvName(name)
+  return same.ok
+    ? same
+    : bad('is no name of a parameter: letters, digits and "_", not beginning with a digit')
+}
+
 /** Takes the value of a variable: text, or a number or truth value as YAML reads them; gives text of one line. */
 export function checkEnvValue(value: unknown): Checked<string> {
   const plain = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value

@@ -8,7 +8,7 @@ import {
   checkMountType,
   checkRuntime,
 } from './choices.ts'
-import { checkEnvName, checkEnvValue } from './env.ts'
+import { checkEnvName, checkEnvValue, checkParamName } from './env.ts'
 import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
 import { asEntry, clashingMount, type MountEntry, type PathBase, parseMountFlag } from './mounts.ts'
 import { checkName, checkNameServer, checkNameTarget, circularName } from './names.ts'
@@ -56,6 +56,8 @@ export interface FlagValues {
   env: readonly string[]
   /** `--binfmt` */
   binfmt: boolean
+  /** `--param`, `NAME=VALUE`, once for each. Takes the place of the file's. */
+  param: readonly string[]
 }
 
 /** New values for keys of the file, in the form the file has them. A key that is undefined or absent stays as it is. */
@@ -85,6 +87,7 @@ export interface ConfigChanges {
   rootDisk?: number | string | undefined
   env?: Record<string, string> | undefined
   binfmt?: boolean | undefined
+  param?: Record<string, string> | undefined
 }
 
 /** What a flag is measured against: the host's processors and memory (bytes), and where its paths begin. */
@@ -115,8 +118,9 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     sshPort: checked('--ssh-port', flags.sshPort, (text) => checkSshPort(number(text)), number),
     sshConfig: flags.sshConfig,
     rootDisk: checked('--root-disk', flags.rootDisk, (text) => checkRootDisk(number(text)), number),
-    env: flags.env && envChanges(flags.env),
+    env: flags.env && textMap('--env', flags.env, checkEnvName),
     binfmt: flags.binfmt,
+    param: flags.param && textMap('--param', flags.param, checkParamName),
   })
 }
 
@@ -172,15 +176,19 @@ function dnsHostChanges(texts: readonly string[]): Record<string, string> {
   return hosts
 }
 
-function envChanges(texts: readonly string[]): Record<string, string> {
-  const env: Record<string, string> = {}
+function textMap(
+  flag: string,
+  texts: readonly string[],
+  checkKey: (name: string) => Checked<string>,
+): Record<string, string> {
+  const map: Record<string, string> = {}
   for (const text of texts) {
     const at = text.indexOf('=')
-    if (at < 0) throw new TcolimaError('usage', `--env takes NAME=VALUE, not ${shown(text)}`)
-    const name = checkedFlag('--env: the name', text.slice(0, at), checkEnvName)
-    env[name] = checkedFlag(`--env: ${name}`, text.slice(at + 1), checkEnvValue)
+    if (at < 0) throw new TcolimaError('usage', `${flag} takes NAME=VALUE, not ${shown(text)}`)
+    const name = checkedFlag(`${flag}: the name`, text.slice(0, at), checkKey)
+    map[name] = checkedFlag(`${flag}: ${name}`, text.slice(at + 1), checkEnvValue)
   }
-  return env
+  return map
 }
 
 function withoutUndefined<T extends object>(record: T): T {

@@ -11,6 +11,8 @@ import { ignoredSettings, isOtherHypervisor } from './ignored.ts'
 import { keysAt } from './keys-at.ts'
 import { type MountEntry, type MountSpec, outerFirst, resolveMount } from './mounts.ts'
 import { nearest } from './nearest.ts'
+import { paramsOf, withParams } from './params.ts'
+import { applyValues } from './save.ts'
 import { type Config, type HostFacts, type Settings, settingsSchema } from './schema.ts'
 
 /** A loaded configuration. */
@@ -18,46 +20,126 @@ export interface LoadedConfig {
   config: Config
   /** What the user should know though nothing failed: Colima's settings that have no effect here. */
   warnings: string[]
-  /** Where the file names the mounts, `file:line:column`, by their places in the guest; not where flags name them. */
+  /** Where a file names the mounts, `file:line:column`, by their places in the guest; not where flags name them. */
   mountLines: ReadonlyMap<string, string>
-  /** What the flags change in the file: for `saveConfig`, once the start may go ahead. */
+  /** What the flags, and a template that they name, change in the file: for `saveConfig`, once the start may go ahead. */
   changes: ConfigChanges
+  /** What a file that is not there yet begins with; undefined for the text with every key explained. */
+  newText: string | undefined
+}
+
+/** A file with settings: its text, and its name for messages. */
+export interface Layer {
+  text: string
+  file: string
+}
+
+/** The templates below a profile's file: that of all profiles, and the one that a flag names. */
+export interface Templates {
+  usual?: Layer | undefined
+  named?: Layer | undefined
 }
 
 /**
- * Takes the profile's file (absolute), the flags given and facts of the host; gives the settings: a flag before the file
- * before the default. No file and an empty file mean defaults. Never writes.
+ * Takes the profile's file (absolute), the flags given, facts of the host, and templates; gives the settings: a flag
+ * before the file before the named template before the usual one before the default. No file and an empty file mean
+ * defaults. Never writes.
  * Throws `usage` for a wrong flag; `config` for a file that cannot be read or is wrong, one line `file:line:column: what`
  * for each mistake.
  */
-export function loadConfig(file: string, flags: Partial<FlagValues>, host: HostFacts): LoadedConfig {
-  const changes = flagChanges(flags, host)
-  return { ...parseConfig(readText(file), file, changes, host), changes }
+export function loadConfig(
+  file: string,
+  flags: Partial<FlagValues>,
+  host: HostFacts,
+  templates: Templates = {},
+): LoadedConfig {
+  const ofFlags = flagChanges(flags, host)
+  const own = { text: readText(file), file }
+  const parsed = parseLayers([templates.usual, templates.named, own], ofFlags, host)
+  const isNew = own.text.trim() === ''
+  // A file that is there keeps what it says, and gets what only the template of this start says.
+  const fromTemplate = isNew ? {} : missingIn(own, templates.named)
+  const changes = { ...fromTemplate, ...ofFlags }
+  return { ...parsed, changes, newText: isNew ? textOfTemplates(templates) : undefined }
 }
 
-/** The pure part of `loadConfig`: takes the text of the file, and its name for messages. Throws `config`. */
+/** Takes the text of one file, and its name for messages; gives the settings, flags before it. Pure. Throws `config`. */
 export function parseConfig(
   text: string,
   file: string,
   changes: ConfigChanges,
   host: HostFacts,
-): Omit<LoadedConfig, 'changes'> {
-  const document = readDocument(text, file)
+): Omit<LoadedConfig, 'changes' | 'newText'> {
+  return parseLayers([{ text, file }], changes, host)
+}
+
+function parseLayers(
+  layers: readonly (Layer | undefined)[],
+  changes: ConfigChanges,
+  host: HostFacts,
+): Omit<LoadedConfig, 'changes' | 'newText'> {
+  const documents = layers.flatMap((layer) =>
+    layer ? [{ layer, read: readDocument(layer.text, layer.file) }] : [],
+  )
+  const params = Object.assign(
+    {},
+    ...documents.map(({ read }) => paramsOf(read.values)),
+    changes.param,
+  ) as Record<string, string>
   const schema = settingsSchema(host)
-  const parsed = schema.safeParse(withoutNulls(document.values), { reportInput: true })
-  if (!parsed.success) {
-    throw document.error(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, schema)))
-  }
-  // What a file for another hypervisor of Colima says of mounts was chosen for that one: virtiofs on macOS is.
-  const own = isOtherHypervisor(document.values) ? { mountType: undefined } : {}
-  const flags = schema.parse(changes)
+  const parsed = documents.map(({ read }) => checked(read, params, schema))
   // The flags name parts of it.
-  const network = { ...parsed.data.network, ...flags.network }
-  const settings = { ...parsed.data, ...own, ...flags, network }
-  const config = resolved(settings, host)
-  const mountLines =
-    changes.mounts === undefined ? mountLinesOf(document, host.home) : new Map<string, string>()
-  return { config, warnings: warningsOf(document, file, changes), mountLines }
+  const ofFlags = schema.parse(changes)
+  const all = [...parsed, ofFlags]
+  const network = Object.assign(
+    {},
+    ...all.map((each) => withoutNulls(each.network ?? {})),
+  ) as Settings['network']
+  const settings = Object.assign({}, ...all) as Settings
+  const config = resolved({ ...settings, network, param: params }, host)
+  const naming = documents.findLast(({ read }) => 'mounts' in read.values)
+  const byFlags = changes.mounts !== undefined
+  return {
+    config,
+    warnings: documents.flatMap(({ read, layer }) => warningsOf(read, layer.file, changes)),
+    mountLines: !naming || byFlags ? new Map<string, string>() : mountLinesOf(naming.read, host.home),
+  }
+}
+
+/** The settings of one file, without what is not set in it. Throws `config` with all that is wrong. */
+function checked(
+  document: ConfigDocument,
+  params: Readonly<Record<string, string>>,
+  schema: ReturnType<typeof settingsSchema>,
+): Settings {
+  const problems: Problem[] = []
+  const filled = withParams(document.values, params, (path, name) => {
+    problems.push({
+      offset: document.offsetOf(path),
+      message: `there is no parameter ${name}: add it to param`,
+    })
+  })
+  const parsed = schema.safeParse(withoutNulls(filled), { reportInput: true })
+  if (!parsed.success)
+    problems.push(...parsed.error.issues.flatMap((issue) => problemsOf(issue, document, schema)))
+  if (problems.length > 0 || !parsed.success) throw document.error(problems)
+  // What a file for another hypervisor of Colima says of mounts was chosen for that one: virtiofs on macOS is.
+  const { mountType, ...settings } = parsed.data
+  return isOtherHypervisor(document.values) || mountType === undefined ? settings : { ...settings, mountType }
+}
+
+/** The keys of a template that a file does not have. */
+function missingIn(own: Layer, template: Layer | undefined): ConfigChanges {
+  if (!template) return {}
+  const has = readDocument(own.text, own.file).values
+  const { values } = readDocument(template.text, template.file)
+  return Object.fromEntries(Object.entries(values).filter(([key]) => !(key in has)))
+}
+
+/** The text of the nearer template, and what only the farther one says behind it. */
+function textOfTemplates({ usual, named }: Templates): string | undefined {
+  if (!named || !usual) return (named ?? usual)?.text
+  return applyValues(named.text, missingIn(named, usual) as Record<string, unknown>, named.file)
 }
 
 function mountLinesOf({ values, positionOf }: ConfigDocument, home: string): Map<string, string> {
@@ -100,6 +182,7 @@ function resolved(settings: Settings, host: HostFacts): Config {
     provision: settings.provision ?? defaults.provision,
     probes: settings.probes ?? defaults.probes,
     binfmt: settings.binfmt ?? defaults.binfmt,
+    param: settings.param ?? defaults.param,
   }
 }
 

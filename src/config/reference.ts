@@ -211,6 +211,12 @@ export const reference: Record<string, KeyReference> = {
   'probes[].description': { text: 'What it looks for, for messages.' },
   'probes[].script': { text: 'The script, which runs as the user.' },
   'probes[].hint': { text: 'What to do when it fails.' },
+  param: {
+    text: 'Texts of your own for {{.Param.NAME}} in other texts of this file and of templates; PARAM_NAME in provision scripts.',
+    flag: '--param',
+    setting: 'param',
+    default: {},
+  },
   vmType: { text: `${noEffect}QEMU runs the machine.`, flag: '--vm-type, -t' },
   rosetta: { text: `${noEffect}Rosetta belongs to another hypervisor.` },
   kubernetes: { text: `${noEffect}Kubernetes.` },

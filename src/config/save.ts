@@ -7,18 +7,25 @@ import { readDocument } from './document.ts'
 import type { ConfigChanges } from './flags.ts'
 import { spliceKey } from './splice.ts'
 import { configTemplate } from './template.ts'
+import { isRecord } from './values.ts'
 
 /** Writes a file whole or not at all, mode 0600, following a link: `writeFileAtomic` of src/host, which this layer cannot import. */
 export type FileWriter = (file: string, text: string) => Promise<void>
 
 /**
  * Sets keys in a profile's file and leaves the rest as the user wrote it. A file (and folder) that is not there is made,
- * from the template with every key explained; a file where nothing changes is not written.
+ * from `newText` where given, else from the text with every key explained; a file where nothing changes is not written.
  * Throws `config` when the file is not valid YAML: it is then left as it is.
  */
-export async function saveConfig(file: string, changes: ConfigChanges, write: FileWriter): Promise<void> {
+export async function saveConfig(
+  file: string,
+  changes: ConfigChanges,
+  write: FileWriter,
+  newText?: string,
+): Promise<void> {
   const before = await readExisting(file)
-  const after = applyChanges(before ?? '', changes, file)
+  const isNew = before === undefined || before.trim() === ''
+  const after = applyChanges(isNew ? (newText ?? '') : before, changes, file)
   if (after === before) return
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
   await write(file, after)
@@ -35,7 +42,28 @@ export function applyChanges(text: string, changes: ConfigChanges, file = 'tcoli
   for (const [part, value] of Object.entries(network)) {
     current = setKey(current, ['network', part], value, file)
   }
-  for (const [key, value] of Object.entries(whole)) {
+  return applyValues(current, whole, file)
+}
+
+/** As `applyChanges`, for one key, named with dots: `network.dns`. Throws `config` where it cannot be set. */
+export function applyValue(text: string, key: string, value: unknown, file: string): string {
+  const [outer = '', inner, ...deeper] = key.split('.')
+  const current = text.trim() === '' ? configTemplate() : text
+  if (deeper.length === 0) return setKey(current, inner === undefined ? [outer] : [outer, inner], value, file)
+  const before = readDocument(current, file).values[outer]
+  return setKey(current, [outer], withValue(before, [inner ?? '', ...deeper], value), file)
+}
+
+/** A map with the value at a path within it; what is no map on the way becomes one. */
+function withValue(before: unknown, [key = '', ...rest]: string[], value: unknown): Record<string, unknown> {
+  const map = isRecord(before) ? before : {}
+  return { ...map, [key]: rest.length === 0 ? value : withValue(map[key], rest, value) }
+}
+
+/** As `applyChanges`, with whole values for keys of any kind. */
+export function applyValues(text: string, values: Record<string, unknown>, file: string): string {
+  let current = text
+  for (const [key, value] of Object.entries(values)) {
     if (value !== undefined) current = setKey(current, [key], value, file)
   }
   return current
@@ -63,10 +91,6 @@ function setKey(text: string, place: readonly [string, string?], value: unknown,
   throw new TcolimaError('config', `cannot set ${key} in ${file} as it is written`, {
     hint: `Change ${key} in the file by hand: another value refers to it, or stands in its place.`,
   })
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Whether a text is valid YAML with just these values. */

@@ -13,7 +13,7 @@ import {
   type Runtime,
 } from './choices.ts'
 import type { FlagBase } from './flags.ts'
-import { checkEnvName, checkEnvValue } from './env.ts'
+import { checkEnvName, checkEnvValue, checkParamName } from './env.ts'
 import { ignoredNetworkShape, ignoredShape } from './ignored.ts'
 import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
 import { clashingMount, type MountSpec, resolveMount } from './mounts.ts'
@@ -72,6 +72,8 @@ export interface Config {
   probes: readonly Probe[]
   /** Whether programs of other processors run in the guest. */
   binfmt: boolean
+  /** Texts for `{{.Param.NAME}}` in others, and for `PARAM_NAME` in provision scripts. */
+  param: Record<string, string>
 }
 
 /** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
@@ -105,10 +107,11 @@ export function settingsSchema(host: HostFacts) {
     sshPort: checkedBy(checkSshPort),
     sshConfig: z.boolean('must be true or false').optional(),
     rootDisk: checkedBy(checkRootDisk, orUnit),
-    env: envSchema().optional(),
+    env: textMapSchema(checkEnvName, 'must be a map of variables').optional(),
     provision: provisionSchema().optional(),
     probes: probesSchema().optional(),
     binfmt: z.boolean('must be true or false').optional(),
+    param: textMapSchema(checkParamName, 'must be a map of parameters').optional(),
     ...ignoredShape(),
   })
 }
@@ -143,11 +146,11 @@ function mountsSchema(home: string) {
   })
 }
 
-function envSchema() {
+function textMapSchema(checkKey: (name: string) => Checked<string>, what: string) {
   const value = required(checkEnvValue)
-  return z.record(z.string(), value, 'must be a map of variables').superRefine((given, ctx) => {
+  return z.record(z.string(), value, what).superRefine((given, ctx) => {
     for (const key of Object.keys(given)) {
-      const name = checkEnvName(key)
+      const name = checkKey(key)
       if (name.ok) continue
       const message = `is wrong: ${JSON.stringify(key)} ${name.problem}`
       ctx.issues.push({ code: 'custom', message, input: undefined, path: [key] })

@@ -3,7 +3,8 @@ import { GIB } from './units.ts'
 
 /** The text of a new tcolima.yaml: every key with its default and what it does. */
 export function configTemplate(): string {
-  return `# Settings of this tcolima instance. They take effect at the next start. Flags of "tcolima start" are saved here.
+  return `# yaml-language-server: $schema=../_schema.json
+# Settings of this tcolima instance. They take effect at the next start. Flags of "tcolima start" are saved here.
 
 # Processors of the virtual machine.
 cpu: ${defaults.cpus}
@@ -96,6 +97,9 @@ probes: []
 
 # Whether programs and images of other processors run, by software emulation.
 binfmt: ${defaults.binfmt}
+
+# Texts of your own, for {{.Param.NAME}} in other texts here, and PARAM_NAME in provision scripts.
+param: {}
 
 # Where ports and sockets of the guest appear, by the first rule that matches; what none matches appears on this computer
 # at the same port, on the addresses it has in the guest (loopback or all). Examples:

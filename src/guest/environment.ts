@@ -1,12 +1,22 @@
 import { shellQuote } from './quote.ts'
 
-/** The user's variables in the forms of those who read them in the guest, as files of the seed. Pure. */
-export function environmentFiles(env: Readonly<Record<string, string>>): Record<string, string> {
+/**
+ * The user's variables in the forms of those who read them in the guest, as files of the seed; for scripts with the
+ * parameters of the settings, as in Lima. Pure.
+ */
+export function environmentFiles(
+  env: Readonly<Record<string, string>>,
+  param: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const params = Object.entries(param).map(([name, value]) => [`PARAM_${name}`, value] as const)
   return {
     'env.units': unitsText(env),
     'env.sshd': sshdText(env),
     'env.pam': pamText(env),
-    'env.shell': lines(env, (name, value) => `${name}=${shellQuote(value)}`),
+    'env.shell': lines(
+      { ...env, ...Object.fromEntries(params) },
+      (name, value) => `${name}=${shellQuote(value)}`,
+    ),
   }
 }
 

@@ -22,6 +22,8 @@ export interface Seed {
   mounts: SeedMount[]
   /** Variables of the user, as they are right in the guest. */
   env: Record<string, string>
+  /** Parameters of the settings, for scripts. */
+  param: Record<string, string>
   provision: readonly ProvisionScript[]
   /** Further files of the engine, by name: `daemon.json`. */
   files: Record<string, string>
@@ -50,7 +52,11 @@ export async function seedDisk(seed: Seed): Promise<Buffer> {
   add('ssh_host_ed25519_key', 0o600, seed.hostKey)
   add('authorized_keys', 0o600, seed.authorizedKeys.map((line) => `${line.trim()}\n`).join(''))
   add('mounts', 0o600, mountsText(seed.mounts))
-  const files = { ...seed.files, ...environmentFiles(seed.env), ...provisionFiles(seed.provision) }
+  const files = {
+    ...seed.files,
+    ...environmentFiles(seed.env, seed.param),
+    ...provisionFiles(seed.provision),
+  }
   for (const [name, text] of Object.entries(files)) add(name, 0o600, text)
   tar.finalize()
   const content = await buffer(tar)

@@ -79,6 +79,8 @@ export function homePaths(home: string): {
   sshLinks: string
   /** Settings that new profiles begin with. */
   templates: string
+  /** The JSON Schema of settings, for editors. */
+  schema: string
 } {
   return {
     images: path.join(home, '_images'),
@@ -88,5 +90,6 @@ export function homePaths(home: string): {
     downloads: path.join(home, '_downloads'),
     sshLinks: path.join(home, '_ssh'),
     templates: path.join(home, '_templates'),
+    schema: path.join(home, '_schema.json'),
   }
 }

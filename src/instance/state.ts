@@ -40,6 +40,7 @@ const absent = {
   provision: [],
   probes: [],
   binfmt: true,
+  param: {},
 } as const
 
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */

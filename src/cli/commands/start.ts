@@ -14,27 +14,34 @@ import { engineNamed } from '../../runtime/engines.ts'
 import { refuseByPlatform } from '../../vm/mount-types.ts'
 import { isOn, textOf, type CommandContext } from '../command.ts'
 import { editConfig } from '../edit.ts'
-import { configFlags, workingFolder } from '../flags.ts'
+import { configFlags, hostFacts, onOrOff } from '../flags.ts'
 import { confirm } from '../confirm.ts'
+import { stayInForeground } from '../foreground.ts'
 import { interruptible } from '../interrupt.ts'
+import { noEffectWarning } from '../no-effect.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
 import { waitTakenBack } from '../take-back.ts'
+import { templatesFor } from '../templates.ts'
 
 /** `tcolima start` */
 export async function run(context: CommandContext): Promise<number> {
   const { home, profile, host, output } = context
   const paths = instancePaths(home, profile)
   const loaded = await checkStart(context)
-  for (const warning of loaded.warnings) renderWarning(output, warning)
+  const noEffect = noEffectWarning(context)
+  const warnings = [...loaded.warnings, ...(noEffect === undefined ? [] : [noEffect])]
+  for (const warning of warnings) renderWarning(output, warning)
 
   const view = new ProgressView(output)
   const began = performance.now()
   try {
     return await interruptible(async (signal) => {
       await hostPackages(context, loaded, view, signal)
-      const { config, changes } = loaded
-      const params = { config, changes: { ...changes }, debianMirror: textOf(context, 'debianMirror') }
+      const { config, changes, newText } = loaded
+      const save = onOrOff('--save-config', context.flags.saveConfig) ?? true
+      const debianMirror = textOf(context, 'debianMirror')
+      const params = { config, changes: { ...changes }, save, newText, debianMirror }
       const result = await askAgent(home, paths, host, 'start', params, {
         report: view.report,
         signal,
@@ -45,7 +52,7 @@ export async function run(context: CommandContext): Promise<number> {
       await tellClients(context, paths, result, config, view)
       view.close()
       done(context, result, performance.now() - began)
-      return 0
+      return isOn(context, 'foreground') ? await stayInForeground(context, signal) : 0
     })
   } finally {
     view.close()
@@ -56,15 +63,8 @@ export async function run(context: CommandContext): Promise<number> {
 export async function checkStart(context: CommandContext): Promise<LoadedConfig> {
   const { host } = context
   const paths = instancePaths(context.home, context.profile)
-  if (isOn(context, 'edit')) await editConfig(context, paths)
-  const facts = {
-    home: host.home,
-    cwd: workingFolder(),
-    arch: host.arch,
-    cpus: host.cpus,
-    totalMemory: host.totalMemory,
-  }
-  const loaded = loadConfig(paths.config, configFlags(context), facts)
+  if (isOn(context, 'edit')) await editConfig(context)
+  const loaded = loadConfig(paths.config, configFlags(context), hostFacts(host), templatesFor(context))
   if (loaded.config.arch !== host.arch) {
     throw new TcolimaError(
       'config',

@@ -44,7 +44,7 @@ describe('callAgent', () => {
       setTimeout(() => socket.write('ning","text":"é"}}\n{"result":{"already":true}}\n'), 5)
     })
     const events: ProgressEvent[] = []
-    const params = { config: {} as never, changes: { cpu: 2 } }
+    const params = { config: {} as never, changes: { cpu: 2 }, save: true }
     const result = await callAgent(file, 'start', params, { report: (event) => events.push(event) })
     expect(asked).toEqual({ method: 'start', params })
     expect(result).toEqual({ already: true })

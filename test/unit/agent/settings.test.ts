@@ -28,6 +28,7 @@ const config: Config = {
   provision: [],
   probes: [],
   binfmt: true,
+  param: {},
 }
 
 const rule: PortForward = {

@@ -39,6 +39,7 @@ const fallback: Config = {
   provision: [],
   probes: [],
   binfmt: true,
+  param: {},
 }
 
 describe('what a file may say', () => {

@@ -1,7 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/load.ts'
 import { jsonSchemaText, referenceText, undocumentedKeys } from '../../../src/config/published.ts'
+import { configTemplate } from '../../../src/config/template.ts'
+import { GIB } from '../../../src/config/units.ts'
+import { facts } from './facts.ts'
 
 const read = (file: string) => readFileSync(path.join(import.meta.dirname, '../../..', file), 'utf8')
 
@@ -12,4 +16,15 @@ test('every key of the schema is in src/config/reference.ts, and no other', () =
 test('the published files are those of the code: else run node scripts/generate.mjs', () => {
   expect(read('schema/tcolima.schema.json')).toBe(jsonSchemaText())
   expect(read('docs/configuration-reference.md')).toBe(referenceText())
+  expect(read('templates/default.yaml')).toBe(configTemplate())
+})
+
+const templates = readdirSync(path.join(import.meta.dirname, '../../../templates'))
+
+test.each(templates)('a machine can begin with the template %s, without a warning', (name) => {
+  const named = { file: name, text: read(`templates/${name}`) }
+  const host = { ...facts, totalMemory: 16 * GIB }
+  const { config, warnings, newText } = loadConfig('/nonexistent/tcolima.yaml', {}, host, { named })
+  expect([warnings, newText]).toEqual([[], named.text])
+  expect(config.mounts).toHaveLength(1)
 })

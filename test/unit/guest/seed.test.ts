@@ -24,6 +24,7 @@ function seed(over: Partial<Seed> = {}): Seed {
     authorizedKeys: ['ssh-ed25519 AAAA one'],
     mounts: [],
     env: {},
+    param: {},
     provision: [],
     files: {},
     ...over,

@@ -1,0 +1,12 @@
+import { viewInstance } from '../../instance/view.ts'
+import type { CommandContext } from '../command.ts'
+import { editConfig } from '../edit.ts'
+
+/** `tcolima edit` */
+export async function run(context: CommandContext): Promise<number> {
+  await editConfig(context)
+  const { home, profile, output } = context
+  const runs = viewInstance(home, profile)?.status === 'Running'
+  output.err(`the settings are saved; they hold from ${runs ? 'a restart' : 'the next start'} on\n`)
+  return 0
+}

@@ -1,0 +1,42 @@
+import type { Command } from './command.ts'
+
+const editor = { flags: '--editor <command>', summary: 'the editor, in place of $VISUAL or $EDITOR' }
+
+/** The commands that look at settings and change them. */
+export const settingsCommands: Command[] = [
+  {
+    name: 'edit',
+    group: 'Machine',
+    summary: 'edit the settings of a machine',
+    args: '[profile]',
+    flags: [editor],
+    load: () => import('./commands/edit.ts'),
+  },
+  {
+    name: 'config',
+    group: 'Machine',
+    summary: 'get, set or check settings, or print their JSON Schema',
+    args: '<action> [words...]',
+    argValues: { action: ['get', 'set', 'validate', 'schema'], words: 'file' },
+    flags: [{ flags: '--json', summary: 'print JSON for programs' }],
+    examples: [
+      'tcolima config get memory',
+      'tcolima config set cpu 4 -p work',
+      'tcolima config set network.dns "[1.1.1.1, 9.9.9.9]"',
+      'tcolima config validate ./tcolima.yaml',
+      'tcolima config schema >tcolima.schema.json',
+    ],
+    load: () => import('./commands/config.ts'),
+  },
+  {
+    name: 'template',
+    aliases: ['tmpl', 'tpl', 't'],
+    group: 'Machine',
+    summary: 'edit the settings that new machines begin with, or list templates',
+    args: '[action]',
+    argValues: { action: ['list'] },
+    flags: [{ flags: '--print', summary: 'print the path of the file, without editing it' }, editor],
+    examples: ['tcolima template', 'tcolima template list', 'tcolima start small --template small'],
+    load: () => import('./commands/template.ts'),
+  },
+]
