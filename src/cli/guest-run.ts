@@ -1,4 +1,5 @@
-import type { Readable, Writable } from 'node:stream'
+import { PassThrough, type Readable, type Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { openExec } from '../agent/client.ts'
 import { encodeFrame, FrameReader, frameKind, longestFrame } from '../agent/frames.ts'
 import { ensureAgent } from '../agent/spawn.ts'
@@ -74,4 +75,25 @@ export async function runInGuest(
     signal?.removeEventListener('abort', abort)
     socket.destroy()
   }
+}
+
+/** What a command in the guest prints. Throws `failed` with its last words, and like `runInGuest`. */
+export async function guestText(
+  context: Pick<CommandContext, 'home' | 'profile' | 'host'>,
+  command: string[],
+  { signal, hint }: { signal?: AbortSignal; hint?: string } = {},
+): Promise<string> {
+  const output = new PassThrough()
+  const printed = text(output)
+  let errors = ''
+  const code = await runInGuest(context, command, {
+    output,
+    errors: (part) => (errors += part),
+    ...(signal ? { signal } : {}),
+  })
+  output.end()
+  const said = await printed
+  if (code === 0) return said
+  const last = (errors.trim() || said.trim()).split('\n').slice(-5).join('\n')
+  throw new TcolimaError('failed', `${command.join(' ')} failed in the guest:\n${last}`, { hint })
 }

@@ -64,6 +64,16 @@ export async function freeSpace(dir: string): Promise<number> {
   return bavail * bsize
 }
 
+/** Has what was written to a file survive a power cut. */
+export async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r+')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
 async function writeAndSync(file: string, data: string | Uint8Array, mode: number): Promise<void> {
   const handle = await open(file, 'wx', mode)
   try {

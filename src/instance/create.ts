@@ -58,10 +58,7 @@ export async function ensureInstance(
     imageSha256: image.sha256,
     ...(kernelFor(config.mountType, existing) === 'general' ? { kernel: 'general' } : {}),
     user: guestUser(host, image.names),
-    // Locally administered, unicast; QEMU's own prefix (docs of `-device virtio-net-pci,mac=`).
-    mac:
-      existing?.mac ??
-      `52:54:00:${[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`,
+    mac: existing?.mac ?? newMac(),
     hostKey: await ensureHostKey(paths),
     created: existing?.created ?? new Date().toISOString(),
   }
@@ -69,14 +66,24 @@ export async function ensureInstance(
   return record
 }
 
+/** A network address of its own for a guest. */
+export function newMac(): string {
+  const bytes = [...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, '0'))
+  // Locally administered, unicast; QEMU's own prefix (docs of `-device virtio-net-pci,mac=`).
+  return `52:54:00:${bytes.join(':')}`
+}
+
+/** Makes the host key of a guest, in the place of any other; gives its public line. */
+export async function newHostKey(paths: Pick<InstancePaths, 'hostKey'>, profile: string): Promise<string> {
+  const key = generateKey(`tcolima guest ${profile}`)
+  await writeFileAtomic(`${paths.hostKey}.pub`, `${key.public}\n`, 0o644)
+  await writeFileAtomic(paths.hostKey, key.private)
+  return key.public.trim()
+}
+
 async function ensureHostKey(paths: InstancePaths): Promise<string> {
-  const open = `${paths.hostKey}.pub`
-  if (!existsSync(paths.hostKey)) {
-    const key = generateKey(`tcolima guest ${paths.profile}`)
-    await writeFileAtomic(open, `${key.public}\n`, 0o644)
-    await writeFileAtomic(paths.hostKey, key.private)
-  }
-  return (await readFile(open, 'utf8')).trim()
+  if (!existsSync(paths.hostKey)) return await newHostKey(paths, paths.profile)
+  return (await readFile(`${paths.hostKey}.pub`, 'utf8')).trim()
 }
 
 async function ensureDataDisk({ paths, config, signal }: CreateInput): Promise<void> {

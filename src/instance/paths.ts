@@ -12,6 +12,8 @@ export interface InstancePaths {
   state: string
   /** Held by the agent while it lives, or by a command that changes the instance without one. */
   lock: string
+  /** Its presence protects the instance from being deleted. */
+  protection: string
   rootDisk: string
   dataDisk: string
   /** Owners and modes in the guest that files of shared folders do not have on the host. */
@@ -48,6 +50,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     record: inside('instance.json'),
     state: inside('state.json'),
     lock: inside('lock'),
+    protection: inside('protected'),
     rootDisk: inside('root.qcow2'),
     dataDisk: inside('data.qcow2'),
     owners: inside('owners'),

@@ -17,6 +17,8 @@ export interface InstanceView {
   state?: InstanceState
   /** Whether an agent looks after it now. */
   agent: boolean
+  /** Whether `delete` refuses it. */
+  protected?: true
 }
 
 /**
@@ -35,7 +37,7 @@ export function viewInstance(home: string, profile: string): InstanceView | unde
     return locked() ? { name: profile, status: 'Starting', agent: true } : undefined
   }
   const agent = locked()
-  const base = { name: profile, agent }
+  const base = { name: profile, agent, ...(has(paths.protection) ? { protected: true as const } : {}) }
   try {
     if (hasConfig) readableText(paths.config)
     const record = has(paths.record) ? readRecord(paths.record) : undefined

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { rename } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { TcolimaError } from '../host/errors.ts'
+import { syncFile } from '../host/files.ts'
 import { run } from '../host/run.ts'
 
 /** Makes the root disk of an instance, an overlay on the shared image: `size` bytes as the guest sees it. */
@@ -49,6 +50,25 @@ export function qcow2Size(file: string): number | undefined {
 /** Makes a disk larger; the guest's file system follows at its next boot. */
 export async function growDisk(file: string, size: number, signal?: AbortSignal): Promise<void> {
   await run('qemu-img', ['resize', '-f', 'qcow2', file, String(size)], { signal })
+}
+
+/**
+ * Writes a disk anew without what is empty in it; nobody may have it open. It takes the old one's place when it is whole.
+ * Throws `failed` when it cannot, `cancelled` on abort.
+ */
+export async function compactDisk(file: string, signal?: AbortSignal): Promise<void> {
+  const unfinished = `${file}.new`
+  const { stdout } = await run('qemu-img', ['info', '--output=json', file])
+  const { 'full-backing-filename': base } = JSON.parse(stdout) as { 'full-backing-filename'?: string }
+  const over = base === undefined ? [] : ['-B', base, '-F', 'raw']
+  try {
+    await run('qemu-img', ['convert', '-f', 'qcow2', '-O', 'qcow2', ...over, file, unfinished], { signal })
+    await syncFile(unfinished)
+    await rename(unfinished, file)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
 }
 
 async function create(file: string, options: string[], size: number, signal?: AbortSignal): Promise<void> {

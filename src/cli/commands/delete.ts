@@ -8,6 +8,7 @@ import { acquireLock } from '../../host/lock.ts'
 import type { Host } from '../../host/platform.ts'
 import { removeSocket, socketPath } from '../../host/sockets.ts'
 import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
+import { refuseProtected } from '../../instance/protection.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { engines } from '../../runtime/engines.ts'
 import { hideInUserConfig } from '../../ssh/user-config.ts'
@@ -30,6 +31,7 @@ export async function run(context: CommandContext): Promise<number> {
   if (!viewInstance(home, profile) && !existsSync(paths.folder)) {
     throw new TcolimaError('not-found', `there is no machine ${profile}`, { hint: 'See `tcolima list`.' })
   }
+  refuseProtected(paths)
   if (!isOn(context, 'force') && !(await allowed(name, data))) {
     output.err('nothing was deleted\n')
     return 1

@@ -36,6 +36,7 @@ export function listEntry(view: InstanceView) {
     disk: state?.config.disk ?? 0,
     runtime: record?.runtime ?? '',
     address: '',
+    ...(view.protected ? { protected: true } : {}),
     ...(reason === undefined ? {} : { reason }),
   }
 }

@@ -1,5 +1,3 @@
-import { PassThrough } from 'node:stream'
-import { text } from 'node:stream/consumers'
 import { externalName } from '../../config/profile.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { runStep } from '../../host/progress.ts'
@@ -7,7 +5,7 @@ import { instancePaths } from '../../instance/paths.ts'
 import { readRecord } from '../../instance/record.ts'
 import { engineNamed } from '../../runtime/engines.ts'
 import type { CommandContext } from '../command.ts'
-import { runInGuest } from '../guest-run.ts'
+import { guestText } from '../guest-run.ts'
 import { interruptible } from '../interrupt.ts'
 import { jsonLine } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
@@ -18,6 +16,8 @@ const apt = [
   ...['sudo', '-n', 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', '-y'],
   ...['-o', 'DPkg::Lock::Timeout=60', '-o', 'Dpkg::Options::=--force-confold'],
 ]
+
+const hint = 'The guest needs the network: docs/networking.md says how it gets there.'
 
 /** `tcolima update` */
 export async function run(context: CommandContext): Promise<number> {
@@ -33,7 +33,7 @@ export async function run(context: CommandContext): Promise<number> {
   try {
     return await interruptible(async (signal) => {
       const step = (name: string, command: string[]) =>
-        runStep(view.report, name, () => guestText(context, command, signal))
+        runStep(view.report, name, () => guestText(context, command, { signal, hint }))
       const before = await versions(context, packages, signal)
       await step('package lists', [...apt, 'update'])
       await step('packages', [...apt, 'install', '--only-upgrade', '--no-install-recommends', ...packages])
@@ -62,26 +62,11 @@ type Versions = Map<string, string>
 async function versions(context: CommandContext, packages: string[], signal: AbortSignal): Promise<Versions> {
   // A package that is not installed makes it fail, and the others are told all the same.
   const query = ['sh', '-c', 'dpkg-query -W "$@" 2>/dev/null || true', 'sh', ...packages]
-  const lines = (await guestText(context, query, signal)).split('\n')
+  const lines = (await guestText(context, query, { signal })).split('\n')
   return new Map(
     lines.flatMap((line): [string, string][] => {
       const [name = '', version = ''] = line.split('\t')
       return version === '' ? [] : [[name, version]]
     }),
   )
-}
-
-/** What a command in the guest prints. Throws `failed` with its last words. */
-async function guestText(context: CommandContext, command: string[], signal: AbortSignal): Promise<string> {
-  const output = new PassThrough()
-  const printed = text(output)
-  let errors = ''
-  const code = await runInGuest(context, command, { output, errors: (part) => (errors += part), signal })
-  output.end()
-  const said = await printed
-  if (code === 0) return said
-  const last = (errors.trim() || said.trim()).split('\n').slice(-5).join('\n')
-  throw new TcolimaError('failed', `${command.join(' ')} failed in the guest:\n${last}`, {
-    hint: 'The guest needs the network: see `tcolima ssh -- cat /etc/resolv.conf`, and docs/networking.md for proxies.',
-  })
 }

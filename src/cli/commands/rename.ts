@@ -1,0 +1,42 @@
+import { readdirSync, renameSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import { externalName } from '../../config/profile.ts'
+import { messageOf } from '../../host/errors.ts'
+import { removeSocket } from '../../host/sockets.ts'
+import { refuseTaken } from '../../instance/clone.ts'
+import { homePaths, instancePaths } from '../../instance/paths.ts'
+import { hideInUserConfig } from '../../ssh/user-config.ts'
+import type { CommandContext } from '../command.ts'
+import { withoutInstance } from '../host-clients.ts'
+import { jsonLine, renderWarning } from '../render/output.ts'
+import { whileStopped } from '../stopped.ts'
+import { twoProfiles } from './clone.ts'
+
+/** `tcolima rename` */
+export async function run(context: CommandContext): Promise<number> {
+  const [source, target] = twoProfiles(context)
+  const { home, host, output } = context
+  const to = instancePaths(home, target)
+  refuseTaken(to.folder, target)
+  await whileStopped({ home, profile: source }, 'rename', async (paths) => {
+    // What bears the old name goes first, and comes again with the next start: only the last step makes the new name.
+    await withoutInstance({ ...context, profile: source }, 'remove')
+    const places = { userHome: host.home, folder: homePaths(home).sshLinks }
+    await hideInUserConfig(places, externalName(source)).catch((error: unknown) => {
+      renderWarning(output, `~/.ssh/config still includes ${places.folder}: ${messageOf(error)}`)
+    })
+    for (const name of readdirSync(paths.folder)) {
+      if (name.endsWith('.sock')) await removeSocket(path.join(paths.folder, name), host.platform)
+    }
+    refuseTaken(to.folder, target)
+    renameSync(paths.folder, to.folder)
+    // It came along, and is ours.
+    await rm(to.lock, { force: true })
+  })
+  const name = externalName(target)
+  if (output.json) jsonLine(output, { type: 'done', time: new Date().toISOString(), name })
+  else
+    output.err(`${externalName(source)} is ${name} now; its contexts and ssh name come with the next start\n`)
+  return 0
+}

@@ -1,0 +1,7 @@
+import type { CommandContext } from '../command.ts'
+import { protect } from '../protect.ts'
+
+/** `tcolima unprotect` */
+export async function run(context: CommandContext): Promise<number> {
+  return await protect(context, false)
+}
