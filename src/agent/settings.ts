@@ -17,7 +17,9 @@ export function liveChanges(running: Config, wanted: Config): LiveSetting[] {
     // Whether the docker context is activated is no property of the machine.
     (key) => key !== 'activate' && !isDeepStrictEqual(plain(running[key]), plain(wanted[key])),
   )
-  const others = differ.filter((key) => !isLive(key))
+  // The others' folders are QEMU's, from its start on.
+  const areLive = (key: keyof Config) => key !== 'mounts' || running.mountType === 'sshfs'
+  const others = differ.filter((key) => !isLive(key) || !areLive(key))
   if (others.length === 0) return differ.filter(isLive)
   throw new TcolimaError(
     'failed',

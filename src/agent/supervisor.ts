@@ -21,6 +21,7 @@ import type {
   StartResult,
 } from './api.ts'
 import type { AgentContext } from './context.ts'
+import { changeMounts } from './change-mounts.ts'
 import { type HostSockets, openHostSockets } from './host-sockets.ts'
 import { launch, writeSshFiles } from './launch.ts'
 import { addMount, type LiveMounts, removeMount } from './live-mounts.ts'
@@ -97,7 +98,7 @@ export class Supervisor {
       await this.#ended(this.#running, 'it is gone')
     if (this.#running?.state.ready) {
       const running = this.#running
-      return await this.#changing.run(false, () => this.#change(running, params))
+      return await this.#changing.run(false, () => this.#change(running, params, signal))
     }
     this.#starting ??= this.#begin(params)
     const starting = this.#starting
@@ -217,17 +218,19 @@ export class Supervisor {
   }
 
   /** Brings a running machine to the settings wanted, where it can go by them at once. */
-  async #change(running: Running, params: StartParams): Promise<StartResult> {
+  async #change(running: Running, params: StartParams, signal: AbortSignal): Promise<StartResult> {
     const { paths, log } = this.#context
     const { config } = params
     const { machine, names, state } = running
     const changed = liveChanges(state.config, config)
     if (changed.length > 0) {
+      const { portForwards, network, mounts } = config
+      // It alone can fail, and nothing of the others is to be changed then.
+      if (changed.includes('mounts')) await changeMounts(this.#liveMounts(signal), mounts)
       await saveSettings(this.#context, params)
-      const { portForwards, network } = config
       if (changed.includes('portForwards')) machine.setPortForwards(portForwards)
       if (changed.includes('network')) names?.change(network)
-      state.config = { ...state.config, portForwards, network }
+      state.config = { ...state.config, portForwards, network, mounts }
       await writeState(paths.state, state)
       log(`changed: ${changed.join(', ')}`)
     }

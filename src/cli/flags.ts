@@ -3,6 +3,7 @@ import type { HostFacts } from '../config/schema.ts'
 import { TcolimaError } from '../host/errors.ts'
 import type { Host } from '../host/platform.ts'
 import { type CommandContext, textOf } from './command.ts'
+import { isForOtherHypervisor } from './no-effect.ts'
 
 /** The settings among a command's flags, as typed. Throws `usage` where two spellings of one flag differ. */
 export function configFlags(context: CommandContext): Partial<FlagValues> {
@@ -18,7 +19,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     disk: textOf(context, 'disk'),
     arch: textOf(context, 'arch'),
     runtime: textOf(context, 'runtime'),
-    mountType: textOf(context, 'mountType'),
+    mountType: isForOtherHypervisor(flags) ? undefined : textOf(context, 'mountType'),
     mountInotify: onOrOff('--mount-inotify', flags.mountInotify),
     accel: textOf(context, 'accel'),
     cpuType: textOf(context, 'cpuType'),

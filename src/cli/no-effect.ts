@@ -25,6 +25,11 @@ export const noEffectFlags: Flag[] = flagsOfColima.map(({ flag }) => ({
   unlisted: true,
 }))
 
+/** Whether flags are for a hypervisor that is none here: their mount type was chosen for that one, as in a file. */
+export function isForOtherHypervisor({ vmType }: Record<string, unknown>): boolean {
+  return vmType !== undefined && vmType !== '' && vmType !== 'qemu'
+}
+
 /** The warning for those that were given with another value than the usual one. */
 export function noEffectWarning({ flags }: Pick<CommandContext, 'flags'>): string | undefined {
   const given = flagsOfColima.filter(({ key, usual }) => {
@@ -33,6 +38,7 @@ export function noEffectWarning({ flags }: Pick<CommandContext, 'flags'>): strin
     return text !== undefined && !usual.includes(text)
   })
   if (given.length === 0) return undefined
-  const names = given.map(({ flag }) => /--[a-z-]+/.exec(flag)?.[0] ?? flag)
+  const mountType = isForOtherHypervisor(flags) && flags.mountType !== undefined ? ['--mount-type'] : []
+  const names = [...given.map(({ flag }) => /--[a-z-]+/.exec(flag)?.[0] ?? flag), ...mountType]
   return `these flags of Colima have no effect here: ${names.join(', ')}`
 }

@@ -14,7 +14,8 @@ export const changeTimes = {
   rootDisk: 'growth',
   arch: 'never',
   runtime: 'never',
-  mounts: 'start',
+  // With mountType sshfs: else at a start.
+  mounts: 'live',
   mountType: 'start',
   mountInotify: 'start',
   mountInotifyIgnore: 'start',

@@ -182,7 +182,8 @@ function textMap(
   checkKey: (name: string) => Checked<string>,
 ): Record<string, string> {
   const map: Record<string, string> = {}
-  for (const text of texts) {
+  // As in Colima, several in one word: `A=1,B=2`.
+  for (const text of texts.flatMap((each) => each.split(/,(?=[A-Za-z_]\w*=)/))) {
     const at = text.indexOf('=')
     if (at < 0) throw new TcolimaError('usage', `${flag} takes NAME=VALUE, not ${shown(text)}`)
     const name = checkedFlag(`${flag}: the name`, text.slice(0, at), checkKey)

@@ -59,7 +59,7 @@ export const reference: Record<string, KeyReference> = {
     json: { enum: ['docker', 'containerd', 'podman', 'none'] },
   },
   mounts: {
-    text: 'Folders of this computer in the guest. An empty list mounts the home folder, writable; null mounts nothing.',
+    text: 'Folders of this computer in the guest. An empty list mounts the home folder, writable; null mounts nothing. They change at once with the mount type sshfs only.',
     flag: '--mount, -V',
     setting: 'mounts',
     default: [],

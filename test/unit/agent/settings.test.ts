@@ -64,12 +64,17 @@ test('what a running machine can go by', () => {
   expect(() => liveChanges(viaJson(config), { ...wanted, cpus: 1 })).toThrow(/at a start: cpus$/)
 })
 
+test('mounts, where the host serves them: those of other types are QEMU\u2019s', () => {
+  const wanted = { ...config, mounts: [] }
+  expect(liveChanges(viaJson(config), wanted)).toEqual(['mounts'])
+  const mountType = 'virtiofs' as const
+  expect(() => liveChanges({ ...config, mountType }, { ...wanted, mountType })).toThrow(/at a start: mounts$/)
+})
+
 test.each<[string, Partial<Config>]>([
   ['cpus', { cpus: 4 }],
   ['memory', { memory: 2 ** 32 }],
   ['disk', { disk: 2 ** 37 }],
-  ['mounts', { mounts: [] }],
-  ['mounts', { mounts: [{ location: '/home/ann', mountPoint: '/home/ann', writable: false }] }],
   ['docker', { docker: {} }],
   ['hostname', { hostname: 'x' }],
   ['cpus, accel', { cpus: 1, accel: 'tcg' }],
