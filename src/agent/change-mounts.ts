@@ -22,7 +22,7 @@ export function mountPlan(before: readonly MountSpec[], wanted: readonly MountSp
     (mount) =>
       isIn(before, mount) && changing.some(({ mountPoint }) => mount.mountPoint.startsWith(`${mountPoint}/`)),
   )
-  return { remove: outerFirst([...remove, ...anew]).reverse(), add: outerFirst([...add, ...anew]) }
+  return { remove: outerFirst([...remove, ...anew]).toReversed(), add: outerFirst([...add, ...anew]) }
 }
 
 /**
@@ -40,7 +40,7 @@ export async function changeMounts(live: LiveMounts, wanted: readonly MountSpec[
       undo.unshift(async () => await addMount(live, mount, false))
     }
     for (const mount of add) {
-      if (live.state.mounts.some(({ index: _, ...each }) => isDeepStrictEqual(each, mount))) continue
+      if (live.state.mounts.some(({ index: _index, ...each }) => isDeepStrictEqual(each, mount))) continue
       await addMount(live, mount, false)
       undo.unshift(async () => await removeMount(live, mount.mountPoint, { force: true, save: false }))
     }
