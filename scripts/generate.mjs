@@ -1,5 +1,5 @@
-// Writes what is made of the settings: schema/tcolima.schema.json, docs/configuration-reference.md and
-// templates/default.yaml. A unit test says when they are out of date.
+// Writes what is made of the settings: schema/tcolima.schema.json, docs/configuration-reference.md,
+// docs/errors.md and templates/default.yaml. A unit test says when they are out of date.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { build } from 'esbuild'
 
@@ -15,8 +15,11 @@ const result = await build({
   platform: 'node',
 })
 const code = Buffer.from(result.outputFiles[0].contents).toString('base64')
-const { configTemplate, jsonSchemaText, referenceText } = await import(`data:text/javascript;base64,${code}`)
+const { configTemplate, errorsText, jsonSchemaText, referenceText } = await import(
+  `data:text/javascript;base64,${code}`
+)
 await mkdir('schema', { recursive: true })
 await writeFile('schema/tcolima.schema.json', jsonSchemaText())
 await writeFile('docs/configuration-reference.md', referenceText())
 await writeFile('templates/default.yaml', configTemplate())
+await writeFile('docs/errors.md', errorsText())

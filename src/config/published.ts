@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { errorCodes } from '../host/errors.ts'
 import { changeTimes } from './changes.ts'
 import { allKeys } from './keys-at.ts'
 import { type KeyReference, reference } from './reference.ts'
@@ -43,6 +44,25 @@ start and only more; **never**: the machine keeps what it was made with, and \`t
 it anew. What cannot change is refused before anything is touched, from flags, an edit, a restart and a changed file alike.
 
 ${tableText([['Key', 'Flag', 'Default', 'Changes', 'Meaning'], ...rows])}`
+}
+
+/** The documentation of every kind of error, in Markdown. Pure. */
+export function errorsText(): string {
+  const rows = Object.entries(errorCodes).map(([code, { exit, text, help }]) => [
+    `\`${code}\``,
+    String(exit),
+    text,
+    help,
+  ])
+  return `# Errors by code
+
+<!-- Made by scripts/generate.mjs from src/host/errors.ts. -->
+
+With \`--json\` an error is one line of JSON, the last one, \`{"type":"error","code":…,"message":…}\`, with
+\`hint\`, the \`step\` it happened in and the end of a \`log\` where there are any. \`ssh\` and what else runs programs in the
+guest pass their exit code on.
+
+${tableText([['Code', 'Exit code', 'Meaning', 'What to do'], ...rows])}`
 }
 
 /** The keys of the schema that the reference does not have, and the other way round. Pure. */

@@ -1,13 +1,33 @@
+/** Every kind of failure: the exit code of the command line, what it means, and what helps in general. */
+export const errorCodes = {
+  usage: { exit: 2, text: 'the command line is wrong', help: 'The error names the word; see `--help`.' },
+  config: {
+    exit: 2,
+    text: 'the settings are wrong, or ask for what the machine cannot become',
+    help: 'The error names file, line and column, or the flag. Nothing was changed.',
+  },
+  'not-found': { exit: 3, text: 'there is no such machine', help: 'See `tcolima list`.' },
+  'not-running': { exit: 3, text: 'the machine does not run', help: 'Start it: `tcolima start`.' },
+  busy: {
+    exit: 1,
+    text: 'another command works on the machine, or something uses what is to go',
+    help: 'Wait for it, or end what is named.',
+  },
+  cancelled: {
+    exit: 130,
+    text: 'you gave up: Ctrl-C, an emptied file',
+    help: 'What was begun was taken back.',
+  },
+  host: {
+    exit: 1,
+    text: 'this computer lacks something: a program, a permission, space, a port',
+    help: 'The hint says what; `tcolima doctor` looks at everything.',
+  },
+  failed: { exit: 1, text: 'anything else', help: 'The error shows the end of the log that explains it.' },
+} as const satisfies Record<string, { exit: number; text: string; help: string }>
+
 /** Why something failed, as one closed set; the exit code follows from it. */
-export type ErrorCode =
-  | 'usage' // the command line is wrong
-  | 'config' // the configuration is wrong
-  | 'not-found' // no such instance
-  | 'not-running' // the instance exists but does not run
-  | 'busy' // another command works on the instance
-  | 'cancelled' // the user gave up
-  | 'host' // the host lacks something: a program, a permission, space
-  | 'failed' // anything else
+export type ErrorCode = keyof typeof errorCodes
 
 /** Lines of a log that explain a failure: where they stand, and the last of them. */
 export interface LogExcerpt {
@@ -70,20 +90,7 @@ export class TcolimaError extends Error {
 
 /** The exit code of the command line for an error: 2 wrong usage or config, 3 not found or not running, else 1. */
 export function exitCodeOf(code: ErrorCode): number {
-  switch (code) {
-    case 'usage':
-    case 'config':
-      return 2
-    case 'not-found':
-    case 'not-running':
-      return 3
-    case 'cancelled':
-      return 130
-    case 'busy':
-    case 'host':
-    case 'failed':
-      return 1
-  }
+  return errorCodes[code].exit
 }
 
 /** The message of anything thrown. */

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
-import { jsonSchemaText, referenceText, undocumentedKeys } from '../../../src/config/published.ts'
+import { errorsText, jsonSchemaText, referenceText, undocumentedKeys } from '../../../src/config/published.ts'
 import { configTemplate } from '../../../src/config/template.ts'
 import { GIB } from '../../../src/config/units.ts'
 import { facts } from './facts.ts'
@@ -16,6 +16,7 @@ test('every key of the schema is in src/config/reference.ts, and no other', () =
 test('the published files are those of the code: else run node scripts/generate.mjs', () => {
   expect(read('schema/tcolima.schema.json')).toBe(jsonSchemaText())
   expect(read('docs/configuration-reference.md')).toBe(referenceText())
+  expect(read('docs/errors.md')).toBe(errorsText())
   expect(read('templates/default.yaml')).toBe(configTemplate())
 })
 
