@@ -31,8 +31,16 @@ export function hostEnd(cwd: string | undefined, signal: AbortSignal): CopyEnd {
       const closed = once(child, 'close') as Promise<[number | null]>
       closed.catch(() => undefined)
       // What it says tells more than that it does not take the rest.
-      if (input) pipeline(input, child.stdin).catch(() => undefined)
-      else child.stdin.end()
+      child.stdin.on('error', () => undefined)
+      if (input) {
+        input.pipe(child.stdin)
+        input.once('close', () => {
+          if (input.readableEnded) return
+          // A part must not pass for the whole: told first, the script stops where its tar ends.
+          child.kill()
+          child.stdin.destroy()
+        })
+      } else child.stdin.end()
       if (output) await pipeline(child.stdout, output).catch(() => undefined)
       else child.stdout.resume()
       const [code] = await closed

@@ -23,9 +23,10 @@ export function sendScript(path: string): Script {
 export function receiveScript(source: string, target: string, into: boolean): Script {
   const { name } = split(source)
   // The owner is whoever copies; the modes are the source's, whatever the umask.
-  const extract = 'tar -xpf - --no-same-owner'
-  if (name === '.') return [`mkdir -p -- "$1" && cd -- "$1" && exec ${extract}`, dashless(target)]
-  if (into) return [`cd -- "$1" && exec ${extract}`, dashless(target)]
+  // tar may be through before the padding at the end has come: the sender would find nobody there.
+  const extract = 'tar -xpf - --no-same-owner && cat >/dev/null'
+  if (name === '.') return [`mkdir -p -- "$1" && cd -- "$1" && ${extract}`, dashless(target)]
+  if (into) return [`cd -- "$1" && ${extract}`, dashless(target)]
   const to = split(target)
   const script =
     'cd -- "$1" || exit; part=$(mktemp -d ./.tcolima-cp.XXXXXX) || exit; ' +
