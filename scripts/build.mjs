@@ -1,6 +1,7 @@
 // Bundles the command line and the agent into dist/. Heavy modules stay in chunks of their own, loaded when used.
-import { chmod, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { build } from 'esbuild'
+import { commandTexts } from './commands.mjs'
 
 await rm('dist', { recursive: true, force: true })
 // The first file to load is one script without ESM's loader and further files: `list` is as fast as Node.js starts.
@@ -45,5 +46,15 @@ await build({
   },
   logLevel: 'warning',
 })
+// For who installs the package: npm links the manual pages itself.
+const { manPages, completionScript, shells } = await commandTexts()
+const { version } = JSON.parse(await readFile('package.json', 'utf8'))
+const fileNames = { bash: 'tcolima', zsh: '_tcolima', fish: 'tcolima.fish', powershell: 'tcolima.ps1' }
+await mkdir('dist/man')
+for (const [name, page] of Object.entries(manPages(version))) await writeFile(`dist/man/${name}`, page)
+for (const shell of shells) {
+  await mkdir(`dist/completions/${shell}`, { recursive: true })
+  await writeFile(`dist/completions/${shell}/${fileNames[shell]}`, completionScript(shell))
+}
 await chmod('dist/main.cjs', 0o755)
 await writeFile('dist/.built', '')

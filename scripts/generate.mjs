@@ -1,7 +1,9 @@
 // Writes what is made of the settings: schema/tcolima.schema.json, docs/configuration-reference.md,
-// docs/errors.md and templates/default.yaml. A unit test says when they are out of date.
-import { mkdir, writeFile } from 'node:fs/promises'
+// docs/errors.md and templates/default.yaml; and docs/commands.md and the manual pages
+// in package.json of the commands. A unit test says when they are out of date.
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { build } from 'esbuild'
+import { commandTexts } from './commands.mjs'
 
 const result = await build({
   stdin: {
@@ -23,3 +25,9 @@ await writeFile('schema/tcolima.schema.json', jsonSchemaText())
 await writeFile('docs/configuration-reference.md', referenceText())
 await writeFile('templates/default.yaml', configTemplate())
 await writeFile('docs/errors.md', errorsText())
+const { commandsReference, manPages } = await commandTexts()
+await writeFile('docs/commands.md', commandsReference())
+const manifest = JSON.parse(await readFile('package.json', 'utf8'))
+// npm links only those that are listed.
+manifest.man = Object.keys(manPages(manifest.version)).map((name) => `dist/man/${name}`)
+await writeFile('package.json', `${JSON.stringify(manifest, undefined, 2)}\n`)

@@ -23,6 +23,7 @@ const testPackages = {
   zsh: 'zsh',
   fish: 'fish',
   tmux: 'tmux',
+  man: 'man-db',
   kubectl: 'kubernetes-client',
   podman: 'podman',
   ctr: 'containerd',
