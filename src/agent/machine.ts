@@ -69,7 +69,7 @@ export class Machine {
   readonly #link: GuestLink
   /** What the user should know of and can mend. */
   readonly warnings: HostWarning[] = []
-  readonly #notifications: Notifications | undefined
+  readonly #notifications: Notifications
   readonly #asks: GuestAsks
   readonly #emulated: boolean
   readonly #folder: string
@@ -97,16 +97,15 @@ export class Machine {
       this.warnings.push(warning)
     }
     const { mountInotify, mountInotifyIgnore } = state.config
-    if (mountInotify) {
-      this.#notifications = new Notifications({
-        ignore: mountInotifyIgnore,
-        files: (mount) => ({ replays: paths.replays(mount), folders: paths.knownFolders(mount) }),
-        send: (message) => link.send(message),
-        still: (work) => nameLock.run(true, work),
-        warn,
-        log,
-      })
-    }
+    this.#notifications = new Notifications({
+      on: mountInotify,
+      ignore: mountInotifyIgnore,
+      files: (mount) => ({ replays: paths.replays(mount), folders: paths.knownFolders(mount) }),
+      send: (message) => link.send(message),
+      still: (work) => nameLock.run(true, work),
+      warn,
+      log,
+    })
     // The guest gives a user's own group the number of the user where that is free.
     const user = { uid: record.user.uid, gid: record.user.uid }
     const connectOnceReady = async (signal: AbortSignal) => {
@@ -176,7 +175,7 @@ export class Machine {
     })
     link.on('message', (message) => {
       const rebooted = this.guest.take(message)
-      this.#notifications?.take(message)
+      this.#notifications.take(message)
       if (rebooted) log('the guest has booted anew')
       // What the guest told before nobody may have heard: it tells all again.
       if (rebooted) link.send({ type: 'sync' })
@@ -235,9 +234,14 @@ export class Machine {
     this.reverse.setRules(reverseOf(rules, this.#ownRules))
   }
 
+  /** Goes on to bring changes on the host to watchers in the guest, or stops. */
+  setMountInotify(on: boolean): void {
+    this.#notifications.setOn(on)
+  }
+
   /** Whether changes on the host are being brought to watchers of a mount. */
   isWatched(mount: number): boolean {
-    return this.#notifications?.isWatched(mount) ?? false
+    return this.#notifications.isWatched(mount) ?? false
   }
 
   /** A stream to a Unix socket of the guest. */
@@ -276,7 +280,7 @@ export class Machine {
     const mounts = this.mounts.close()
     this.ssh.close()
     this.#link.close()
-    await this.#notifications?.close()
+    await this.#notifications.close()
     await Promise.all([mounts, this.reverse.close(), this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }

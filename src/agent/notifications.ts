@@ -12,6 +12,8 @@ const longestPauseMs = 4000
 
 /** What all notifiers of a machine share. */
 export interface NotificationsInput {
+  /** Whether they are wanted at first. */
+  on: boolean
   /** Names that nobody wants to hear of. */
   ignore: readonly string[]
   /** Where the notifier of a mount keeps what must outlive the agent. */
@@ -32,10 +34,12 @@ export class Notifications {
   #again = false
   #pauseMs = firstPauseMs / 2
   #closed = false
+  #on: boolean
 
   constructor(input: NotificationsInput) {
     this.#input = input
     this.#ignores = ignores(input.ignore)
+    this.#on = input.on
   }
 
   /** Makes the notifier of a mount; it rests until the guest says that something watches there. */
@@ -72,10 +76,19 @@ export class Notifications {
     return this.#notifiers.get(index)?.watching ?? false
   }
 
+  /** Goes on to tell the guest of changes, or stops: the mounts stay as they are. */
+  setOn(on: boolean): void {
+    this.#on = on
+    if (on) this.#look()
+    else for (const notifier of this.#notifiers.values()) notifier.setWatched(false)
+  }
+
   /** Takes what the guest says. */
   take(message: GuestMessage): void {
     if (message.type === 'watched') {
-      for (const [index, notifier] of this.#notifiers) notifier.setWatched(message.indexes.includes(index))
+      for (const [index, notifier] of this.#notifiers) {
+        notifier.setWatched(this.#on && message.indexes.includes(index))
+      }
     } else if (message.type === 'replayed') {
       this.#notifiers.get(message.index)?.replayed(message.id)
     } else if (message.type === 'mount' && message.state === 'mounted') {
@@ -96,7 +109,7 @@ export class Notifications {
    */
   #look(): void {
     this.#again = true
-    if (!this.#closed && this.#timer === undefined) this.#ask()
+    if (this.#on && !this.#closed && this.#timer === undefined) this.#ask()
   }
 
   #ask(): void {

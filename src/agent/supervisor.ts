@@ -224,13 +224,14 @@ export class Supervisor {
     const { machine, names, state } = running
     const changed = liveChanges(state.config, config)
     if (changed.length > 0) {
-      const { portForwards, network, mounts } = config
+      const { portForwards, network, mounts, mountInotify } = config
       // It alone can fail, and nothing of the others is to be changed then.
       if (changed.includes('mounts')) await changeMounts(this.#liveMounts(signal), mounts)
       await saveSettings(this.#context, params)
       if (changed.includes('portForwards')) machine.setPortForwards(portForwards)
+      if (changed.includes('mountInotify')) machine.setMountInotify(mountInotify)
       if (changed.includes('network')) names?.change(network)
-      state.config = { ...state.config, portForwards, network, mounts }
+      state.config = { ...state.config, portForwards, network, mounts, mountInotify }
       await writeState(paths.state, state)
       log(`changed: ${changed.join(', ')}`)
     }

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseConfig } from '../config/load.ts'
 import { configTemplate } from '../config/template.ts'
@@ -47,7 +46,9 @@ export async function editConfig(context: CommandContext): Promise<void> {
  * what `check` threw for a wrong one that is not edited any more, `host` without an editor.
  */
 export async function editFile(context: CommandContext, { file, newText, check }: Edited): Promise<void> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tcolima-edit-'))
+  // Not in the system's folder: editors look for the schema from where the copy lies.
+  await ensureDir(context.home)
+  const folder = mkdtempSync(path.join(context.home, '_edit-'))
   const copy = path.join(folder, path.basename(file))
   try {
     let text = existsSync(file) ? readFileSync(file, 'utf8') : newText

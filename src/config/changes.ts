@@ -17,7 +17,7 @@ export const changeTimes = {
   // With mountType sshfs: else at a start.
   mounts: 'live',
   mountType: 'start',
-  mountInotify: 'start',
+  mountInotify: 'live',
   mountInotifyIgnore: 'start',
   accel: 'start',
   cpuType: 'start',

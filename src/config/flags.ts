@@ -107,7 +107,8 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     arch: checked('--arch', flags.arch, checkArch),
     runtime: checked('--runtime', flags.runtime, checkRuntime),
     mounts: flags.mount && flags.mount.length > 0 ? mountChanges(flags.mount, base) : undefined,
-    mountType: checked('--mount-type', flags.mountType, checkMountType),
+    // In a file '' is Colima's default; a flag without a value is a mistake.
+    mountType: checked('--mount-type', flags.mountType, (text) => checkMountType(text || undefined)),
     mountInotify: flags.mountInotify,
     accel: checked('--accel', flags.accel, checkAccel),
     cpuType: checked('--cpu-type', flags.cpuType, checkCpuType),

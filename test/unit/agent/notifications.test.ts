@@ -15,6 +15,7 @@ beforeEach(async () => {
   folder = await fs.realpath(await fs.mkdtemp(path.join(os.tmpdir(), 'tcolima-notifications-')))
   sent = []
   notifications = new Notifications({
+    on: true,
     ignore: [],
     files: (index) => ({
       replays: path.join(folder, `.${index}.replays`),
@@ -74,4 +75,31 @@ test('a mount is watched while the guest says so, and nothing is left of one tha
   await notifications.remove(3)
   expect(notifications.isWatched(3)).toBe(false)
   expect(await fs.readdir(folder)).toEqual(['new'])
+})
+
+test('switched off nothing is watched or asked; switched on again it goes on with what the guest knows', async () => {
+  const notifier = notifications.add(3, mount())
+  notifier.root = folder
+  notifier.observer.knows(folder)
+  notifications.take({ type: 'watched', indexes: [3] })
+  await vi.waitFor(() => expect(notifications.isWatched(3)).toBe(true))
+  notifications.setOn(false)
+  await vi.waitFor(() => expect(notifications.isWatched(3)).toBe(false))
+  notifications.take({ type: 'watched', indexes: [3] })
+  await fs.writeFile(path.join(folder, 'unheard'), '')
+  notifications.setOn(true)
+  notifications.take({ type: 'watched', indexes: [3] })
+  await vi.waitFor(() => expect(notifications.isWatched(3)).toBe(true))
+  await fs.writeFile(path.join(folder, 'heard'), '')
+  const heard = Buffer.from('/heard').toString('hex')
+  await vi.waitFor(() => expect(JSON.stringify(sent)).toContain(heard))
+  expect(JSON.stringify(sent)).not.toContain(Buffer.from('/unheard').toString('hex'))
+})
+
+test('off from the start, the guest is not asked', () => {
+  vi.useFakeTimers()
+  notifications.setOn(false)
+  notifications.add(0, mount()).observer.knows(folder)
+  vi.advanceTimersByTime(10_000)
+  expect(looks()).toBe(0)
 })
