@@ -297,6 +297,16 @@ export const commands: Command[] = [
     load: () => import('./commands/image.ts'),
   },
   {
+    name: 'autostart',
+    group: 'Machine',
+    summary: 'have a machine start when you log in, or no longer',
+    args: '<action> [profile]',
+    argValues: { action: ['enable', 'disable', 'status'] },
+    flags: [json],
+    examples: ['tcolima autostart enable', 'tcolima autostart disable work'],
+    load: () => import('./commands/autostart.ts'),
+  },
+  {
     name: 'prune',
     group: 'Data',
     summary: 'remove what is only kept to be faster: images no machine uses, what builds left',
@@ -313,6 +323,16 @@ export const commands: Command[] = [
     summary: 'what is wrong with this host, and how to mend it',
     flags: [json],
     load: () => import('./commands/doctor.ts'),
+  },
+  {
+    name: 'support',
+    group: 'Help',
+    summary: 'write a bundle of logs, settings and versions for a bug report, without secrets',
+    args: '[machine]',
+    argValues: { machine: 'profile' },
+    flags: [{ flags: '-o, --output <file>', summary: 'where to write it', values: 'file' }, json],
+    examples: ['tcolima support', 'tcolima support work -o work.tar.gz'],
+    load: () => import('./commands/support.ts'),
   },
   {
     name: 'completion',

@@ -12,6 +12,7 @@ import { refuseProtected } from '../../instance/protection.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { engines } from '../../runtime/engines.ts'
 import { hideInUserConfig } from '../../ssh/user-config.ts'
+import { disableAutostart } from '../autostart.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { withoutInstance } from '../host-clients.ts'
@@ -39,6 +40,7 @@ export async function run(context: CommandContext): Promise<number> {
   const short = shortSockets(paths, host)
   await stopInstance(context, true)
   await withoutInstance(context, 'remove')
+  await disableAutostart(context)
   const places = { userHome: host.home, folder: homePaths(home).sshLinks }
   await hideInUserConfig(places, name).catch((error: unknown) => {
     renderWarning(output, `~/.ssh/config still includes ${places.folder}: ${messageOf(error)}`)

@@ -1,4 +1,4 @@
-import { readdirSync, renameSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { externalName } from '../../config/profile.ts'
@@ -7,6 +7,7 @@ import { removeSocket } from '../../host/sockets.ts'
 import { refuseTaken } from '../../instance/clone.ts'
 import { homePaths, instancePaths } from '../../instance/paths.ts'
 import { hideInUserConfig } from '../../ssh/user-config.ts'
+import { autostartPlace, disableAutostart, enableAutostart } from '../autostart.ts'
 import type { CommandContext } from '../command.ts'
 import { withoutInstance } from '../host-clients.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
@@ -19,6 +20,7 @@ export async function run(context: CommandContext): Promise<number> {
   const { home, host, output } = context
   const to = instancePaths(home, target)
   refuseTaken(to.folder, target)
+  const starts = existsSync(autostartPlace({ ...context, profile: source }))
   await whileStopped({ home, profile: source }, 'rename', async (paths) => {
     // What bears the old name goes first, and comes again with the next start: only the last step makes the new name.
     await withoutInstance({ ...context, profile: source }, 'remove')
@@ -30,6 +32,8 @@ export async function run(context: CommandContext): Promise<number> {
       if (name.endsWith('.sock')) await removeSocket(path.join(paths.folder, name), host.platform)
     }
     refuseTaken(to.folder, target)
+    if (starts) await enableAutostart({ ...context, profile: target })
+    await disableAutostart({ ...context, profile: source })
     renameSync(paths.folder, to.folder)
     // It came along, and is ours.
     await rm(to.lock, { force: true })
