@@ -20,7 +20,7 @@ systemctl mask --quiet \
   systemd-ask-password-console.path systemd-binfmt.service sys-kernel-debug.mount sys-kernel-tracing.mount \
   dev-mqueue.mount dev-hugepages.mount systemd-random-seed.service
 systemctl enable --quiet tcolima-boot.service tcolima-guest.service tcolima-names.service \
-  tcolima-binfmt.service tcolima-provision.service tcolima-ready.service
+  tcolima-binfmt.service tcolima-provision.service tcolima-ready.service k3s.service
 : >>/etc/environment
 # Each generator is a process at every boot; this machine has no use for these.
 mkdir -p /etc/systemd/system-generators

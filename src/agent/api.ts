@@ -1,8 +1,10 @@
 import type { MountSpec } from '../config/mounts.ts'
+import type { KubernetesConfig } from '../config/kubernetes.ts'
 import type { Config } from '../config/schema.ts'
 import type { ErrorRecord } from '../host/errors.ts'
 import type { ProgressEvent } from '../host/progress.ts'
 import type { ForwardStatus } from '../portforward/forwards.ts'
+import type { ClusterAccess } from '../runtime/kubernetes/kubeconfig-text.ts'
 
 /**
  * The agent's API, on a Unix socket: one request a connection, as a line of JSON; the answer is lines of JSON, any number
@@ -18,6 +20,7 @@ export interface AgentMethods {
   watchPorts: { params: Record<string, never>; result: Record<string, never> }
   addMount: { params: AddMountParams; result: MountSpec }
   removeMount: { params: RemoveMountParams; result: MountSpec }
+  cluster: { params: ClusterParams; result: ClusterResult }
   exec: { params: ExecParams; result: Record<string, never> }
 }
 
@@ -44,6 +47,8 @@ export interface StartParams {
   newText?: string | undefined
   /** Another Debian mirror for the image build. */
   debianMirror?: string | undefined
+  /** Where artefacts come from, where not from their releases. */
+  mirror?: string | undefined
 }
 
 export interface StartResult {
@@ -54,6 +59,23 @@ export interface StartResult {
   /** Paths of sockets on the host, by their names in the instance folder. */
   sockets: Record<string, string>
   sshPort: number
+  /** How to come into its cluster, where it has one. */
+  cluster?: ClusterAccess | undefined
+}
+
+export interface ClusterParams {
+  action: 'start' | 'stop' | 'reset' | 'delete' | 'access'
+  /** The settings for `start`. */
+  kubernetes?: KubernetesConfig
+  /** Keys to write into the user's file. */
+  changes: Record<string, unknown>
+  /** Where artefacts come from, where not from their releases. */
+  mirror?: string | undefined
+}
+
+/** `cluster` is absent once there is none. */
+export interface ClusterResult {
+  cluster?: ClusterAccess | undefined
 }
 
 export interface AgentStatus {

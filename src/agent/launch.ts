@@ -121,7 +121,12 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
     env: guestEnv(config.env),
     param: config.param,
     provision: config.provision,
-    files: { ...engineNamed(config.runtime).seedFiles(config), ...(config.binfmt ? { binfmt: '' } : {}) },
+    files: {
+      ...engineNamed(config.runtime).seedFiles(config),
+      ...(config.binfmt ? { binfmt: '' } : {}),
+      // Has k3s.service start with the guest.
+      ...(config.kubernetes.enabled ? { kubernetes: '' } : {}),
+    },
   })
 }
 

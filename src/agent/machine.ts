@@ -24,6 +24,7 @@ import { SshConnection } from '../ssh/connection.ts'
 import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
 import { Qmp } from '../vm/qmp.ts'
+import { withClusterRules } from './cluster-port.ts'
 import { GuestAsks } from './guest-asks.ts'
 import { GuestState } from './guest-state.ts'
 import { Notifications } from './notifications.ts'
@@ -151,7 +152,9 @@ export class Machine {
         ),
       ),
     }
-    const rules = rulesIn(paths.folder, state.config.portForwards)
+    const { kubernetes, portForwards } = state.config
+    const clusterPort = kubernetes.enabled ? state.kubernetesPort : undefined
+    const rules = rulesIn(paths.folder, withClusterRules(portForwards, clusterPort))
     this.forwards = new Forwards({
       forwarders: {
         hostfwd: hostfwdForwarder((line) => qmp.human(line)),
@@ -227,9 +230,9 @@ export class Machine {
     return [...this.forwards.list(), ...this.reverse.list()]
   }
 
-  /** Forwards by other rules of the user from now on. */
-  setPortForwards(wanted: readonly PortForward[]): void {
-    const rules = rulesIn(this.#folder, wanted)
+  /** Forwards by other rules of the user from now on, or to another port for the API of a cluster (undefined: there is none). */
+  setPortForwards(wanted: readonly PortForward[], clusterPort: number | undefined): void {
+    const rules = rulesIn(this.#folder, withClusterRules(wanted, clusterPort))
     this.forwards.setRules(rules)
     this.reverse.setRules(reverseOf(rules, this.#ownRules))
   }

@@ -99,6 +99,12 @@ async function answer(socket: Socket, line: string, rest: Buffer, supervisor: Su
       reply(socket, { result: await supervisor.removeMount(params, gone.signal) })
       break
     }
+    case 'cluster': {
+      socket.resume()
+      const { params } = request as AgentRequest<'cluster'>
+      reply(socket, { result: await supervisor.cluster(params, report, gone.signal) })
+      break
+    }
     case 'exec': {
       const { params } = request as AgentRequest<'exec'>
       const { machine, state } = supervisor.machine()

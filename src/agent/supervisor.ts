@@ -8,12 +8,15 @@ import { type InstanceRecord, readRecord } from '../instance/record.ts'
 import { type InstanceState, readState, writeState } from '../instance/state.ts'
 import { FifoLock } from '../mounts/order.ts'
 import { engineNamed } from '../runtime/engines.ts'
+import type { ClusterAccess } from '../runtime/kubernetes/kubeconfig-text.ts'
 import { userKey } from '../ssh/keys.ts'
 import { endDaemons } from '../vm/daemons.ts'
 import { adoptQemu, type QemuProcess } from '../vm/process.ts'
 import type {
   AddMountParams,
   AgentStatus,
+  ClusterParams,
+  ClusterResult,
   PortChange,
   PortStatus,
   RemoveMountParams,
@@ -22,7 +25,9 @@ import type {
 } from './api.ts'
 import type { AgentContext } from './context.ts'
 import { changeMounts } from './change-mounts.ts'
+import { accessToCluster, changeCluster, type ClusterWorld, runCluster } from './cluster.ts'
 import { type HostSockets, openHostSockets } from './host-sockets.ts'
+import { fetchCluster } from './kubernetes.ts'
 import { launch, writeSshFiles } from './launch.ts'
 import { addMount, type LiveMounts, removeMount } from './live-mounts.ts'
 import { Machine } from './machine.ts'
@@ -45,6 +50,8 @@ interface Running {
   sockets: HostSockets
   /** Absent for a machine that was started before there was any. */
   names: Names | undefined
+  /** How to come into its cluster, once one runs. */
+  cluster?: ClusterAccess
   /** Why QEMU ended, once it has. */
   ended?: string
 }
@@ -98,7 +105,7 @@ export class Supervisor {
       await this.#ended(this.#running, 'it is gone')
     if (this.#running?.state.ready) {
       const running = this.#running
-      return await this.#changing.run(false, () => this.#change(running, params, signal))
+      return await this.#changing.run(false, () => this.#change(running, params, report, signal))
     }
     this.#starting ??= this.#begin(params)
     const starting = this.#starting
@@ -178,6 +185,18 @@ export class Supervisor {
     )
   }
 
+  /** Starts, stops, resets or deletes the cluster in the running guest, or says how to come in. Throws `not-running`. */
+  async cluster(params: ClusterParams, report: Report, signal: AbortSignal): Promise<ClusterResult> {
+    return await this.#changing.run(false, async () => {
+      const { running } = this.#ready()
+      const world = this.#clusterWorld(running, report, signal)
+      if (params.action === 'access') return { cluster: await accessToCluster(world) }
+      await saveSettings(this.#context, { ...params, save: true })
+      await changeCluster(world, running, params)
+      return { cluster: running.cluster }
+    })
+  }
+
   /** Lets go of everything without ending QEMU. */
   async release(): Promise<void> {
     this.#stop.abort()
@@ -196,11 +215,16 @@ export class Supervisor {
     throw new TcolimaError('not-running', `${this.#context.paths.profile} is not running`)
   }
 
-  #liveMounts(signal: AbortSignal): LiveMounts {
+  /** The machine once its start is over. Throws `not-running`, or `busy` before. */
+  #ready(): { running: Running } {
     this.machine()
     const running = this.#running
-    if (!running?.state.ready)
-      throw new TcolimaError('busy', `${this.#context.paths.profile} is still starting`)
+    if (running?.state.ready) return { running }
+    throw new TcolimaError('busy', `${this.#context.paths.profile} is still starting`)
+  }
+
+  #liveMounts(signal: AbortSignal): LiveMounts {
+    const { running } = this.#ready()
     const ended = new AbortController()
     void running.machine.qemu.ended.then((reason) => ended.abort(this.#qemuError(reason)))
     return { ...running, context: this.#context, signal, ended: ended.signal }
@@ -218,7 +242,12 @@ export class Supervisor {
   }
 
   /** Brings a running machine to the settings wanted, where it can go by them at once. */
-  async #change(running: Running, params: StartParams, signal: AbortSignal): Promise<StartResult> {
+  async #change(
+    running: Running,
+    params: StartParams,
+    report: Report,
+    signal: AbortSignal,
+  ): Promise<StartResult> {
     const { paths, log } = this.#context
     const { config } = params
     const { machine, names, state } = running
@@ -228,14 +257,34 @@ export class Supervisor {
       // It alone can fail, and nothing of the others is to be changed then.
       if (changed.includes('mounts')) await changeMounts(this.#liveMounts(signal), mounts)
       await saveSettings(this.#context, params)
-      if (changed.includes('portForwards')) machine.setPortForwards(portForwards)
+      const clusterPort = state.config.kubernetes.enabled ? state.kubernetesPort : undefined
+      if (changed.includes('portForwards')) machine.setPortForwards(portForwards, clusterPort)
       if (changed.includes('mountInotify')) machine.setMountInotify(mountInotify)
       if (changed.includes('network')) names?.change(network)
       state.config = { ...state.config, portForwards, network, mounts, mountInotify }
       await writeState(paths.state, state)
       log(`changed: ${changed.join(', ')}`)
+      if (changed.includes('kubernetes')) {
+        const { kubernetes } = config
+        const action = kubernetes.enabled ? 'start' : 'stop'
+        await changeCluster(this.#clusterWorld(running, report, signal), running, {
+          action,
+          kubernetes,
+          mirror: params.mirror,
+        })
+      }
+    }
+    if (state.config.kubernetes.enabled) {
+      running.cluster ??= await accessToCluster({ ...running, signal }).catch(() => undefined)
     }
     return this.#result(running, true, changed)
+  }
+
+  #clusterWorld(running: Running, report: Report, signal: AbortSignal): ClusterWorld {
+    const ended = new AbortController()
+    void running.machine.qemu.ended.then((reason) => ended.abort(this.#qemuError(reason)))
+    const either = AbortSignal.any([signal, ended.signal])
+    return { ...running, context: this.#context, report, signal: either }
   }
 
   #begin(params: StartParams): Starting {
@@ -258,7 +307,12 @@ export class Supervisor {
   async #run(params: StartParams, report: Report, abort: AbortController): Promise<StartResult> {
     const { paths, log } = this.#context
     const { signal } = abort
+    const { config } = this.#running?.state ?? params
     try {
+      // What cannot be had is told before anything runs.
+      const files = config.kubernetes.enabled
+        ? await fetchCluster(this.#context, config, params.mirror, report, signal)
+        : undefined
       if (!this.#running) {
         const before = readState(paths.state)
         if (before && isAlive(before.qemu)) {
@@ -271,6 +325,7 @@ export class Supervisor {
         signal.throwIfAborted()
         const port = before?.sshPort ?? 0
         const { qemu, state } = await launch(this.#context, prepared, params.config, port, signal)
+        if (before?.kubernetesPort !== undefined) state.kubernetesPort = before.kubernetesPort
         log(`QEMU ${qemu.id.pid} started (${prepared.accelerator})`)
         try {
           await this.#open(prepared.record, state, qemu, signal)
@@ -289,6 +344,12 @@ export class Supervisor {
       const socket = running.sockets.paths[engine.sockets[0]?.name ?? ''] ?? ''
       void running.machine.qemu.ended.then((reason) => abort.abort(this.#qemuError(reason)))
       await waitReady({ ...running, paths, engine, socket, report, signal })
+      if (files)
+        running.cluster = await runCluster(
+          { ...running, context: this.#context, report, signal },
+          config,
+          files,
+        )
       running.state.ready = true
       await writeState(paths.state, running.state)
       log('ready')
@@ -401,7 +462,13 @@ export class Supervisor {
   }
 
   #result(running: Running, already: boolean, changed: string[] = []): StartResult {
-    return { already, changed, sockets: running.sockets.paths, sshPort: running.state.sshPort }
+    return {
+      already,
+      changed,
+      sockets: running.sockets.paths,
+      sshPort: running.state.sshPort,
+      cluster: running.cluster,
+    }
   }
 
   #qemuError(reason: string): TcolimaError {

@@ -38,6 +38,12 @@ export function sourceOf(mirror: string | undefined, cwd: string): Source {
   return folderSource(path.resolve(cwd, mirror))
 }
 
+/** A mirror as a user named it, so that it means the same in every folder. Pure. */
+export function absoluteMirror(mirror: string | undefined, cwd: string): string | undefined {
+  if (mirror === undefined || mirror === '') return undefined
+  return /^[a-z][a-z0-9+.-]+:/i.test(mirror) ? mirror : path.resolve(cwd, mirror)
+}
+
 function urlSource(base: URL): Source {
   return {
     name: base.href.replace(/\/$/, ''),

@@ -36,17 +36,25 @@ const waitMs = 60 * 60_000
  * Throws `failed` when the source has it in no form, or has another content than the digest says; both digests are named.
  */
 export async function ensureArtifact(forms: readonly Artifact[], options: StoreOptions): Promise<Stored> {
+  const stored = await findArtifact(forms, options)
+  if (stored) return stored
   const [first] = forms
-  if (!first) throw new TcolimaError('failed', 'no artefact was named')
+  throw new TcolimaError('failed', `${options.source.name} has no ${first?.path}`, {
+    hint: `A mirror has the paths of GitHub below it. Without one, check that there is a release ${first?.version}.`,
+  })
+}
+
+/** As `ensureArtifact`, but gives undefined where the source has it in no form. */
+export async function findArtifact(
+  forms: readonly Artifact[],
+  options: StoreOptions,
+): Promise<Stored | undefined> {
   const kept = forms.find(({ path: name }) => existsSync(path.join(options.folder, name)))
   for (const artifact of kept ? [kept, ...forms.filter((form) => form !== kept)] : forms) {
     const stored = await whileLocked(artifact, options, () => ensured(artifact, options))
     if (stored) return stored
   }
-  const { name } = options.source
-  throw new TcolimaError('failed', `${name} has no ${first.path}`, {
-    hint: `A mirror has the paths of GitHub below it. Without one, check that there is a release ${first.version}.`,
-  })
+  return undefined
 }
 
 async function ensured(artifact: Artifact, options: StoreOptions): Promise<Stored | undefined> {
@@ -107,6 +115,7 @@ async function digestOf(artifact: Artifact, options: StoreOptions): Promise<stri
   }
   const text = await bytesOf(name, options)
   if (text === undefined) {
+    if (!(await isThere(artifact.path, options))) return undefined
     throw new TcolimaError('failed', `${source.name} has no ${name}`, {
       hint: `The digests of ${artifact.version} are not known to tcolima: the mirror needs the checksum file of the release too.`,
     })
@@ -119,6 +128,12 @@ async function digestOf(artifact: Artifact, options: StoreOptions): Promise<stri
     await writeFileAtomic(file, text, 0o644)
   }
   return digest
+}
+
+async function isThere(name: string, { source, env, signal }: StoreOptions): Promise<boolean> {
+  const opened = await source.open(name, { from: 0, env, signal })
+  opened?.stream.destroy()
+  return opened !== undefined
 }
 
 async function whileLocked<T>(

@@ -1,5 +1,5 @@
 import type { Command, Flag } from './command.ts'
-import { settings } from './setting-flags.ts'
+import { kubernetesFlags, mirrorFlag, settings } from './setting-flags.ts'
 import { settingsCommands } from './settings-commands.ts'
 import { shells } from './shells.ts'
 
@@ -20,11 +20,6 @@ export const globalFlags: Flag[] = [
 
 const json: Flag = { flags: '-j, --json', summary: 'print JSON for programs' }
 const force = (summary: string): Flag => ({ flags: '-f, --force', summary })
-
-const mirror: Flag = {
-  flags: '--mirror <URL|DIR>',
-  summary: 'where artefacts such as k3s come from (also TCOLIMA_MIRROR)',
-}
 
 const debianMirror: Flag = {
   flags: '--debian-mirror <URL>',
@@ -209,11 +204,28 @@ export const commands: Command[] = [
     load: () => import('./commands/logs.ts'),
   },
   {
+    name: 'kubernetes',
+    aliases: ['k8s', 'k3s'],
+    group: 'Use',
+    summary: 'start, stop, reset or delete the cluster of a running machine, or print its kubeconfig',
+    args: '<action> [profile]',
+    argValues: { action: ['start', 'stop', 'reset', 'delete', 'kubeconfig'] },
+    flags: [...kubernetesFlags, mirrorFlag, json],
+    examples: [
+      'tcolima kubernetes start',
+      'tcolima kubernetes start --kubernetes-version v1.33.1+k3s1',
+      'tcolima kubernetes reset -p work',
+      'tcolima kubernetes kubeconfig > cluster.yaml',
+    ],
+    load: () => import('./commands/kubernetes.ts'),
+  },
+  {
     name: 'artifacts',
     group: 'Use',
     summary: 'list or fetch what comes from other projects: k3s, its images, nerdctl',
     args: '<action> [names...]',
-    flags: [{ flags: '--all', summary: 'fetch: everything, for all architectures' }, mirror, json],
+    argValues: { action: ['list', 'fetch'], names: ['k3s', 'k3s-images', 'nerdctl-full'] },
+    flags: [{ flags: '--all', summary: 'fetch: everything, for all architectures' }, mirrorFlag, json],
     examples: [
       'tcolima artifacts list',
       'tcolima artifacts fetch --all',

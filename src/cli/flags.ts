@@ -35,6 +35,10 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     env: flags.env as string[] | undefined,
     binfmt: onOrOff('--binfmt', flags.binfmt),
     param: flags.param as string[] | undefined,
+    kubernetes: onOrOff('--kubernetes', flags.kubernetes ?? flags.withKubernetes),
+    kubernetesVersion: textOf(context, 'kubernetesVersion'),
+    kubernetesPort: textOf(context, 'kubernetesPort') ?? textOf(context, 'k3sListenPort'),
+    k3sArg: flags.k3sArg as string[] | undefined,
   }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }

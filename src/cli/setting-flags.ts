@@ -3,6 +3,27 @@ import { noEffectFlags } from './no-effect.ts'
 
 const boolean = ['true', 'false']
 
+/** How the cluster is to be. */
+export const kubernetesFlags: Flag[] = [
+  { flags: '--kubernetes-version <release>', summary: 'release of k3s, such as v1.34.2+k3s1' },
+  {
+    flags: '--kubernetes-port <port>',
+    summary: "port of this computer's loopback for its API (default: 6443 or a free one)",
+    hidden: ['--k3s-listen-port <port>'],
+  },
+  {
+    flags: '--k3s-arg <argument>',
+    summary: 'argument for k3s server (default --disable=traefik)',
+    list: true,
+  },
+]
+
+/** Of commands that fetch artefacts. */
+export const mirrorFlag: Flag = {
+  flags: '--mirror <URL|DIR>',
+  summary: 'where artefacts such as k3s come from (also TCOLIMA_MIRROR)',
+}
+
 /** The flags of commands that start: settings, and how to start. */
 export const settings: Flag[] = [
   { flags: '-c, --cpus <count>', summary: 'processors', hidden: ['--cpu <count>'] },
@@ -69,6 +90,13 @@ export const settings: Flag[] = [
     values: boolean,
   },
   { flags: '--param <NAME=VALUE>', summary: 'parameter of the settings or of a template', list: true },
+  {
+    flags: '-k, --kubernetes [boolean]',
+    summary: 'Kubernetes (k3s) in the guest (default false)',
+    hidden: ['--with-kubernetes [boolean]'],
+    values: boolean,
+  },
+  ...kubernetesFlags,
   { flags: '--activate [boolean]', summary: 'point the docker client at it (default true)', values: boolean },
   {
     flags: '--template [NAME|file]',
@@ -84,5 +112,6 @@ export const settings: Flag[] = [
   { flags: '--editor <command>', summary: 'the editor for --edit' },
   { flags: '-y, --yes', summary: 'install missing host packages without asking' },
   { flags: '--debian-mirror <URL>', summary: 'Debian mirror to build the guest image from' },
+  mirrorFlag,
   ...noEffectFlags,
 ]

@@ -35,4 +35,5 @@ export const changeTimes = {
   provision: 'start',
   probes: 'start',
   param: 'start',
+  kubernetes: 'live',
 } as const satisfies Record<keyof Config, ChangeTime>

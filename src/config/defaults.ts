@@ -28,4 +28,5 @@ export const defaults = {
   docker: {},
   portForwards: [],
   binfmt: true,
+  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
 } as const

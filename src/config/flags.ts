@@ -9,6 +9,7 @@ import {
   checkRuntime,
 } from './choices.ts'
 import { checkEnvName, checkEnvValue, checkParamName } from './env.ts'
+import { checkK3sArg, checkKubernetesPort, parseK3sVersion } from './kubernetes.ts'
 import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
 import { asEntry, clashingMount, type MountEntry, type PathBase, parseMountFlag } from './mounts.ts'
 import { checkName, checkNameServer, checkNameTarget, circularName } from './names.ts'
@@ -52,6 +53,14 @@ export interface FlagValues {
   sshConfig: boolean
   /** `--root-disk`: GiB, a plain whole number. */
   rootDisk: string
+  /** `--kubernetes` */
+  kubernetes: boolean
+  /** `--kubernetes-version` */
+  kubernetesVersion: string
+  /** `--kubernetes-port` */
+  kubernetesPort: string
+  /** `--k3s-arg`, once for each. Takes the place of the file's. */
+  k3sArg: readonly string[]
   /** `--env`, `NAME=VALUE`, once for each. Takes the place of the file's. */
   env: readonly string[]
   /** `--binfmt` */
@@ -80,6 +89,8 @@ export interface ConfigChanges {
   hostname?: string | undefined
   /** Only these parts of the key are set. */
   network?: { dns?: string[]; dnsHosts?: Record<string, string> } | undefined
+  /** Only these parts of the key are set. */
+  kubernetes?: { enabled?: boolean; version?: string; port?: number; k3sArgs?: string[] } | undefined
   forwardAgent?: boolean | undefined
   sshPort?: number | undefined
   sshConfig?: boolean | undefined
@@ -115,6 +126,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     autoActivate: flags.activate,
     hostname: checked('--hostname', flags.hostname, checkHostname),
     network: networkChanges(flags),
+    kubernetes: kubernetesChanges(flags),
     forwardAgent: flags.sshAgent,
     sshPort: checked('--ssh-port', flags.sshPort, (text) => checkSshPort(number(text)), number),
     sshConfig: flags.sshConfig,
@@ -153,6 +165,18 @@ function mountChanges(texts: readonly string[], base: PathBase): MountEntry[] | 
   const clash = folders[clashingMount(folders)]
   if (clash) throw new TcolimaError('usage', `--mount: ${clash.mountPoint} is the target of two mounts`)
   return folders.map(asEntry)
+}
+
+function kubernetesChanges(flags: Partial<FlagValues>): ConfigChanges['kubernetes'] {
+  const { kubernetes, kubernetesVersion, kubernetesPort, k3sArg } = flags
+  const port = (text: string) => checkKubernetesPort(plainNumber(text) ?? Number.NaN)
+  const changes = withoutUndefined({
+    enabled: kubernetes,
+    version: checked('--kubernetes-version', kubernetesVersion, parseK3sVersion),
+    port: checked('--kubernetes-port', kubernetesPort, port),
+    k3sArgs: k3sArg?.map((text) => checkedFlag('--k3s-arg', text, checkK3sArg)),
+  })
+  return Object.keys(changes).length > 0 ? changes : undefined
 }
 
 function networkChanges(flags: Partial<FlagValues>): ConfigChanges['network'] {

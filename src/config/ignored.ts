@@ -11,8 +11,7 @@ const colimaDefaults: Record<string, unknown[]> = {
   modelRunner: ['', 'docker'],
   portForwarder: ['', 'ssh'],
   layer: [false],
-  // Its other keys have no effect while it is off, in Colima either.
-  'kubernetes.enabled': [false],
+  'kubernetes.ingress': [false],
   'network.address': [false],
   'network.mode': ['', 'shared'],
   'network.interface': ['', 'en0'],
@@ -22,8 +21,12 @@ const colimaDefaults: Record<string, unknown[]> = {
   'network.driver': [''],
 }
 
-const appliedParts = new Set(['network.dns', 'network.dnsHosts'])
-const kubernetesDetails = new Set(['version', 'k3sArgs', 'port', 'disable', 'ingress'])
+const kubernetesParts = ['enabled', 'version', 'k3sArgs', 'port', 'disable']
+const appliedParts = new Set([
+  'network.dns',
+  'network.dnsHosts',
+  ...kubernetesParts.map((part) => `kubernetes.${part}`),
+])
 
 /** Whether a file is for a hypervisor of Colima that tcolima does not use: QEMU runs the machine here. */
 export function isOtherHypervisor({ vmType }: Record<string, unknown>): boolean {
@@ -37,11 +40,9 @@ export function isOtherHypervisor({ vmType }: Record<string, unknown>): boolean 
 export function ignoredShape() {
   const flag = z.boolean('must be true or false').optional()
   const text = z.string('must be text').optional()
-  const map = z.record(z.string(), z.unknown(), 'must be a map').optional()
   return {
     vmType: text,
     rosetta: flag,
-    kubernetes: map,
     nestedVirtualization: flag,
     diskImage: text,
     modelRunner: text,
@@ -79,7 +80,7 @@ export function ignoredSettings(values: Record<string, unknown>): string[] {
       const name = isGroup ? `${key}.${part}` : key
       const known = colimaDefaults[name]
       if (isGroup && appliedParts.has(name)) continue
-      if (!known && (!isGroup || (key === 'kubernetes' && kubernetesDetails.has(part)))) continue
+      if (!known && !isGroup) continue
       if (setting !== null && !known?.some((usual) => shown(usual) === shown(setting))) active.add(name)
     }
   }

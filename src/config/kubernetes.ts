@@ -1,5 +1,16 @@
 import { bad, type Checked, good } from './checked.ts'
 
+/** Settings of the cluster in the guest. */
+export interface KubernetesConfig {
+  enabled: boolean
+  /** A release of k3s; '': tcolima's own choice. */
+  version: string
+  /** Arguments of `k3s server`, after those of tcolima. */
+  k3sArgs: readonly string[]
+  /** Port of the host's loopback that leads to the API; 0: 6443, or a free one where that is taken. */
+  port: number
+}
+
 /**
  * A release of k3s: `v1.34.2+k3s1`, as its project names it, also without the v, and with the - that tags of images have. Pure.
  */
@@ -9,4 +20,24 @@ export function parseK3sVersion(value: unknown): Checked<string> {
     []
   if (version !== undefined && suffix !== undefined) return good(`v${version}+${suffix}`)
   return bad('must be a release of k3s such as "v1.34.2+k3s1"')
+}
+
+/** An argument of `k3s server`: anything but what no program can be given. Pure. */
+export function checkK3sArg(value: unknown): Checked<string> {
+  if (typeof value === 'string' && value !== '' && !/[\0\n\r]/.test(value)) return good(value)
+  return bad('must be an argument of k3s server in one line, such as "--disable=traefik"')
+}
+
+/** A port for the API, 0 for tcolima's choice. Pure. */
+export function checkKubernetesPort(value: unknown): Checked<number> {
+  if (
+    typeof value === 'number' &&
+    Number.isInteger(value) &&
+    value >= 0 &&
+    value <= 65_535 &&
+    (value === 0 || value >= 1024)
+  ) {
+    return good(value)
+  }
+  return bad('must be a port from 1024 to 65535, or 0 for any')
 }

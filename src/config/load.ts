@@ -9,6 +9,7 @@ import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { type ConfigChanges, type FlagValues, flagChanges } from './flags.ts'
 import { ignoredSettings, isOtherHypervisor } from './ignored.ts'
 import { keysAt } from './keys-at.ts'
+import type { KubernetesConfig } from './kubernetes.ts'
 import { type MountEntry, type MountSpec, outerFirst, resolveMount } from './mounts.ts'
 import { nearest } from './nearest.ts'
 import { paramsOf, withParams } from './params.ts'
@@ -95,8 +96,12 @@ function parseLayers(
     {},
     ...all.map((each) => withoutNulls(each.network ?? {})),
   ) as Settings['network']
+  const kubernetes = Object.assign(
+    {},
+    ...all.map((each) => withoutNulls(each.kubernetes ?? {})),
+  ) as Settings['kubernetes']
   const settings = Object.assign({}, ...all) as Settings
-  const config = resolved({ ...settings, network, param: params }, host)
+  const config = resolved({ ...settings, network, kubernetes, param: params }, host)
   const naming = documents.findLast(({ read }) => 'mounts' in read.values)
   const byFlags = changes.mounts !== undefined
   return {
@@ -183,6 +188,24 @@ function resolved(settings: Settings, host: HostFacts): Config {
     probes: settings.probes ?? defaults.probes,
     binfmt: settings.binfmt ?? defaults.binfmt,
     param: settings.param ?? defaults.param,
+    kubernetes: resolvedKubernetes(settings.kubernetes),
+  }
+}
+
+function resolvedKubernetes(given: Settings['kubernetes'] = {}): KubernetesConfig {
+  const { enabled, version, k3sArgs, port, disable } = defaultsFor(given)
+  return { enabled, version, k3sArgs: [...k3sArgs, ...disable.map((part) => `--disable=${part}`)], port }
+}
+
+function defaultsFor(given: NonNullable<Settings['kubernetes']>) {
+  const known = defaults.kubernetes
+  return {
+    enabled: given.enabled ?? known.enabled,
+    version: given.version ?? known.version,
+    // The former key says all that is left out.
+    k3sArgs: given.k3sArgs ?? (given.disable ? [] : known.k3sArgs),
+    port: given.port ?? known.port,
+    disable: given.disable ?? [],
   }
 }
 

@@ -38,9 +38,9 @@ export async function saveConfig(
  */
 export function applyChanges(text: string, changes: ConfigChanges, file = 'tcolima.yaml'): string {
   let current = text.trim() === '' ? configTemplate() : text
-  const { network = {}, ...whole } = changes
-  for (const [part, value] of Object.entries(network)) {
-    current = setKey(current, ['network', part], value, file)
+  const { network = {}, kubernetes = {}, ...whole } = changes
+  for (const [key, parts] of Object.entries({ network, kubernetes })) {
+    for (const [part, value] of Object.entries(parts)) current = setKey(current, [key, part], value, file)
   }
   return applyValues(current, whole, file)
 }

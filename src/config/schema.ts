@@ -16,6 +16,8 @@ import type { FlagBase } from './flags.ts'
 import { checkEnvName, checkEnvValue, checkParamName } from './env.ts'
 import { ignoredNetworkShape, ignoredShape } from './ignored.ts'
 import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
+import type { KubernetesConfig } from './kubernetes.ts'
+import { kubernetesSchema } from './kubernetes-schema.ts'
 import { clashingMount, type MountSpec, resolveMount } from './mounts.ts'
 import {
   checkName,
@@ -74,6 +76,7 @@ export interface Config {
   binfmt: boolean
   /** Texts for `{{.Param.NAME}}` in others, and for `PARAM_NAME` in provision scripts. */
   param: Record<string, string>
+  kubernetes: KubernetesConfig
 }
 
 /** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
@@ -112,6 +115,7 @@ export function settingsSchema(host: HostFacts) {
     probes: probesSchema().optional(),
     binfmt: z.boolean('must be true or false').optional(),
     param: textMapSchema(checkParamName, 'must be a map of parameters').optional(),
+    kubernetes: kubernetesSchema().optional(),
     ...ignoredShape(),
   })
 }

@@ -101,6 +101,14 @@ binfmt: ${defaults.binfmt}
 # Texts of your own, for {{.Param.NAME}} in other texts here, and PARAM_NAME in provision scripts.
 param: {}
 
+# Kubernetes (k3s) in the guest. version: a release of k3s, "" for tcolima's choice. k3sArgs: arguments of "k3s server", added at
+# the end. port: the port of this computer's loopback for the API, 0 for 6443 or a free one.
+kubernetes:
+  enabled: ${defaults.kubernetes.enabled}
+  version: ""
+  k3sArgs: [${defaults.kubernetes.k3sArgs.join(', ')}]
+  port: ${defaults.kubernetes.port}
+
 # Where ports and sockets of the guest appear, by the first rule that matches; what none matches appears on this computer
 # at the same port, on the addresses it has in the guest (loopback or all). Examples:
 # portForwards:

@@ -41,6 +41,11 @@ const basePackages = [
   'ca-certificates',
   // Programs of other processors
   'qemu-user-binfmt',
+  // What Kubernetes calls: networks of pods, their ports
+  'conntrack',
+  'ethtool',
+  'ipset',
+  'socat',
   // compile guest/…/sshfs-link and are taken away again (guest/customize.sh)
   'tcc',
   'libc6-dev',

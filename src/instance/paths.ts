@@ -23,6 +23,8 @@ export interface InstancePaths {
   serialLog: string
   agentLog: string
   pidFile: string
+  /** The images of Kubernetes that docker was given. */
+  clusterImages: string
   /** The daemons beside QEMU that serve mounts, as src/vm/daemons.ts writes them down. */
   daemons: string
   /** Paths that a replay of host changes in a mount may be under way for (src/mounts/replay.ts). */
@@ -59,6 +61,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     serialLog: inside('serial.log'),
     agentLog: inside('agent.log'),
     pidFile: inside('qemu.pid'),
+    clusterImages: inside('kubernetes-images.json'),
     daemons: inside('daemons.json'),
     replays: (mount) => inside(`mount.${mount}.replay`),
     knownFolders: (mount) => inside(`mount.${mount}.folders`),

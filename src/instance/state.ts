@@ -17,6 +17,8 @@ export interface InstanceState {
   qemu: ProcessId
   /** Loopback port of the host that leads to the guest's SSH; 0 until it is there. */
   sshPort: number
+  /** Loopback port of the host that leads to Kubernetes' API, once there has been a cluster. */
+  kubernetesPort?: number
   /** What is mounted now: those of the start, and what `mount add` and `mount remove` made of them. */
   mounts: ActiveMount[]
   /** Paths of the sockets QEMU listens on; those of mounts by their index, null for one without a port (over SSH). */
@@ -41,6 +43,7 @@ const absent = {
   probes: [],
   binfmt: true,
   param: {},
+  kubernetes: { enabled: false, version: '', k3sArgs: [], port: 0 },
 } as const
 
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */

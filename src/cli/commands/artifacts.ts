@@ -7,9 +7,9 @@ import { parseK3sVersion } from '../../config/kubernetes.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { runStep } from '../../host/progress.ts'
 import { homePaths } from '../../instance/paths.ts'
-import { type CommandContext, isOn, textOf } from '../command.ts'
-import { workingFolder } from '../flags.ts'
+import { type CommandContext, isOn } from '../command.ts'
 import { interruptible } from '../interrupt.ts'
+import { mirrorOf } from '../mirror.ts'
 import { jsonLine } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
 import { table } from '../render/table.ts'
@@ -26,11 +26,6 @@ export async function run(context: CommandContext): Promise<number> {
     default:
       throw new TcolimaError('usage', `artifacts ${JSON.stringify(action)} is none of list and fetch`)
   }
-}
-
-/** The mirror that the command line or the environment names. */
-function mirrorOf(context: CommandContext): string | undefined {
-  return textOf(context, 'mirror') ?? context.host.env.TCOLIMA_MIRROR
 }
 
 function list(context: CommandContext): number {
@@ -78,7 +73,7 @@ async function fetchAll(context: CommandContext, names: string[]): Promise<numbe
   if (wanted.length === 0) {
     throw new TcolimaError('usage', 'name what to fetch, or --all', { hint: 'See `tcolima artifacts list`.' })
   }
-  const source = sourceOf(mirrorOf(context), workingFolder() ?? '/')
+  const source = sourceOf(mirrorOf(context), '/')
   const view = new ProgressView(output)
   try {
     await interruptible(async (signal) => {

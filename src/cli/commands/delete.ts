@@ -11,11 +11,13 @@ import { homePaths, type InstancePaths, instancePaths } from '../../instance/pat
 import { refuseProtected } from '../../instance/protection.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { engines } from '../../runtime/engines.ts'
+import { removeCluster } from '../../runtime/kubernetes/kubeconfig.ts'
 import { hideInUserConfig } from '../../ssh/user-config.ts'
 import { disableAutostart } from '../autostart.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { withoutInstance } from '../host-clients.ts'
+import { kubeconfigInput } from '../kubeconfig.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { stopInstance } from './stop.ts'
 
@@ -39,6 +41,7 @@ export async function run(context: CommandContext): Promise<number> {
   }
   const short = shortSockets(paths, host)
   await stopInstance(context, true)
+  for (const text of await removeCluster(kubeconfigInput(context))) renderWarning(output, text)
   await withoutInstance(context, 'remove')
   await disableAutostart(context)
   const places = { userHome: host.home, folder: homePaths(home).sshLinks }

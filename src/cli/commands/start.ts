@@ -11,6 +11,8 @@ import { runStep } from '../../host/progress.ts'
 import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
 import { refuseChanges } from '../../instance/refuse-changes.ts'
 import { engineNamed } from '../../runtime/engines.ts'
+import { clusterEngine } from '../../runtime/kubernetes/k3s.ts'
+import { leaveCluster } from '../../runtime/kubernetes/kubeconfig.ts'
 import { refuseByPlatform } from '../../vm/mount-types.ts'
 import { isOn, textOf, type CommandContext } from '../command.ts'
 import { editConfig } from '../edit.ts'
@@ -18,6 +20,8 @@ import { configFlags, hostFacts, onOrOff } from '../flags.ts'
 import { confirm } from '../confirm.ts'
 import { stayInForeground } from '../foreground.ts'
 import { interruptible } from '../interrupt.ts'
+import { clusterConfig, kubeconfigInput } from '../kubeconfig.ts'
+import { mirrorOf } from '../mirror.ts'
 import { noEffectWarning } from '../no-effect.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
@@ -41,7 +45,8 @@ export async function run(context: CommandContext): Promise<number> {
       const { config, changes, newText } = loaded
       const save = onOrOff('--save-config', context.flags.saveConfig) ?? true
       const debianMirror = textOf(context, 'debianMirror')
-      const params = { config, changes: { ...changes }, save, newText, debianMirror }
+      const mirror = mirrorOf(context)
+      const params = { config, changes: { ...changes }, save, newText, debianMirror, mirror }
       const result = await askAgent(home, paths, host, 'start', params, {
         report: view.report,
         signal,
@@ -50,6 +55,8 @@ export async function run(context: CommandContext): Promise<number> {
         throw error
       })
       await tellClients(context, paths, result, config, view)
+      if (result.cluster) await clusterConfig(context, result.cluster, config.activate, view)
+      else if (result.already) await leftCluster(context)
       view.close()
       done(context, result, performance.now() - began)
       return isOn(context, 'foreground') ? await stayInForeground(context, signal) : 0
@@ -74,10 +81,16 @@ export async function checkStart(context: CommandContext): Promise<LoadedConfig>
       },
     )
   }
+  if (loaded.config.kubernetes.enabled) clusterEngine(loaded.config.runtime)
   refuseByPlatform(loaded.config.mountType, host.platform)
   refuseChanges(paths, loaded.config)
   await checkMounts(loaded.config.mounts, loaded.config.mountType, loaded.mountLines)
   return loaded
+}
+
+/** A running machine may have a cluster no more. */
+async function leftCluster(context: CommandContext): Promise<void> {
+  for (const text of await leaveCluster(kubeconfigInput(context))) renderWarning(context.output, text)
 }
 
 async function takenBack(context: CommandContext, paths: InstancePaths, view: ProgressView): Promise<void> {
@@ -143,7 +156,9 @@ function done(context: CommandContext, result: StartResult, ms: number): void {
   const { output, profile } = context
   const name = externalName(profile)
   if (output.json) {
-    jsonLine(output, { type: 'done', time: new Date().toISOString(), name, ms: Math.round(ms), ...result })
+    // The key to the cluster is for the kubeconfig.
+    const { cluster: _cluster, ...shown } = result
+    jsonLine(output, { type: 'done', time: new Date().toISOString(), name, ms: Math.round(ms), ...shown })
   } else if (result.already) {
     const { changed } = result
     output.err(`${name} is already running${changed.length > 0 ? `; changed: ${changed.join(', ')}` : ''}\n`)

@@ -5,9 +5,11 @@ import { isAlive } from '../../host/processes.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { readState } from '../../instance/state.ts'
 import { viewInstance } from '../../instance/view.ts'
+import { leaveCluster } from '../../runtime/kubernetes/kubeconfig.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { forceStop } from '../force-stop.ts'
 import { withoutInstance } from '../host-clients.ts'
+import { kubeconfigInput } from '../kubeconfig.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
 
@@ -47,6 +49,7 @@ export async function stopInstance(context: CommandContext, force: boolean): Pro
       progress.close()
     }
   }
+  for (const text of await leaveCluster(kubeconfigInput(context))) renderWarning(output, text)
   await withoutInstance(context, 'leave')
   return runs
 }

@@ -29,6 +29,7 @@ const config: Config = {
   probes: [],
   binfmt: true,
   param: {},
+  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
 }
 
 const rule: PortForward = {

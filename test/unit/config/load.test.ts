@@ -40,6 +40,7 @@ const fallback: Config = {
   probes: [],
   binfmt: true,
   param: {},
+  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
 }
 
 describe('what a file may say', () => {
@@ -248,17 +249,18 @@ portForwarder: ssh
 hostname: ""
 `
     const network = { dns: [], dnsHosts: { 'host.docker.internal': 'host.lima.internal' } }
-    expect(parse(text)).toEqual({ config: { ...fallback, network }, warnings: [] })
+    const kubernetes = { ...fallback.kubernetes, version: 'v1.33.3+k3s1' }
+    expect(parse(text)).toEqual({ config: { ...fallback, network, kubernetes }, warnings: [] })
   })
 
   test('the others are listed in one warning', () => {
     const text = `vmType: vz
 rosetta: true
 network: {address: true, dns: [1.1.1.1], mode: null}
-kubernetes: {enabled: true, version: v1}
+kubernetes: {ingress: true, more: 1}
 `
     expect(parse(text).warnings).toEqual([
-      'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, kubernetes.enabled',
+      'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, kubernetes.ingress, kubernetes.more',
     ])
   })
 

@@ -1,0 +1,79 @@
+import { parse } from 'yaml'
+import type { KubernetesConfig } from '../../config/kubernetes.ts'
+import { TcolimaError } from '../../host/errors.ts'
+import type { ClusterAccess } from './kubeconfig-text.ts'
+
+/** The port of the API in the guest. */
+export const apiPort = 6443
+
+/** Who runs the containers of a cluster: an engine of the guest, or k3s's own containerd. */
+export type ClusterEngine = 'docker' | 'containerd' | 'none'
+
+/** The engine for a runtime of the configuration. Throws `config` for one that Kubernetes cannot use. */
+export function clusterEngine(runtime: string): ClusterEngine {
+  if (runtime === 'docker' || runtime === 'containerd' || runtime === 'none') return runtime
+  throw new TcolimaError('config', `Kubernetes cannot use ${runtime}`, {
+    hint: 'It runs with the runtimes docker, containerd and none: another instance can have one of them.',
+  })
+}
+
+/** The arguments of `k3s server` (docs.k3s.io, "k3s server"); the user's come last, and win. Pure. */
+export function serverArguments(
+  engine: ClusterEngine,
+  nodeName: string,
+  { k3sArgs }: Pick<KubernetesConfig, 'k3sArgs'>,
+): string[] {
+  const endpoint = '--container-runtime-endpoint=unix:///run/containerd/containerd.sock'
+  const engines = { docker: ['--docker'], containerd: [endpoint], none: [] }
+  return [`--node-name=${nodeName}`, `--https-listen-port=${apiPort}`, ...engines[engine], ...k3sArgs]
+}
+
+/** Whether the arguments leave CoreDNS out. Pure. */
+export function withoutCoreDns(k3sArgs: readonly string[]): boolean {
+  const words = k3sArgs.flatMap((word, at) => {
+    if (word === '--disable') return (k3sArgs[at + 1] ?? '').split(',')
+    return word.startsWith('--disable=') ? word.slice('--disable='.length).split(',') : []
+  })
+  return words.includes('coredns')
+}
+
+/** What the guest says of a cluster. */
+export interface ClusterState {
+  /** systemd's words for the unit. */
+  active: string
+  /** How often it ended and was started anew. */
+  restarts: number
+  /** How to come in, once k3s has written it; its server is the guest's own. */
+  access?: ClusterAccess
+}
+
+/** Reads what `kubernetes access` in the guest prints. Pure. */
+export function readClusterState(text: string): ClusterState {
+  const end = text.indexOf('\n\n')
+  const head = end < 0 ? text : text.slice(0, end)
+  const property = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(head)?.[1] ?? ''
+  const access = end < 0 ? undefined : readAccess(text.slice(end))
+  return {
+    active: property('ActiveState'),
+    restarts: Number(property('NRestarts')) || 0,
+    ...(access ? { access } : {}),
+  }
+}
+
+function readAccess(text: string): ClusterAccess | undefined {
+  try {
+    const { clusters, users } = parse(text) as {
+      clusters: { cluster: Record<string, string> }[]
+      users: { user: Record<string, string> }[]
+    }
+    const { server, 'certificate-authority-data': certificateAuthority } = clusters[0]?.cluster ?? {}
+    const { 'client-certificate-data': clientCertificate, 'client-key-data': clientKey } =
+      users[0]?.user ?? {}
+    return server && certificateAuthority && clientCertificate && clientKey
+      ? { server, certificateAuthority, clientCertificate, clientKey }
+      : undefined
+  } catch {
+    // Not written yet, or not in full.
+    return undefined
+  }
+}
