@@ -65,7 +65,7 @@ export interface StartResult {
 
 export interface ClusterParams {
   action: 'start' | 'stop' | 'reset' | 'delete' | 'access'
-  /** The settings for `start`. */
+  /** The settings for `start` and `reset`. */
   kubernetes?: KubernetesConfig
   /** Keys to write into the user's file. */
   changes: Record<string, unknown>

@@ -77,13 +77,19 @@ export async function changeCluster(
   const config = { ...state.config, kubernetes: { ...(given ?? state.config.kubernetes), enabled } }
   // Before anything goes: what a new one needs may not be to be had.
   const files = enabled ? await fetchCluster(context, config, mirror, report, signal) : undefined
-  if (action === 'stop' || action === 'reset' || action === 'delete') {
-    await quitCluster(world, action)
-    delete running.cluster
+  // One that does not run may have other settings from now on.
+  const idle = action === 'stop' && !state.config.kubernetes.enabled
+  if (!idle && action !== 'start' && action !== 'access') await quitCluster(world, action)
+  delete running.cluster
+  const keep = async (kubernetes: Config['kubernetes']) => {
+    state.config = { ...state.config, kubernetes }
+    await writeState(context.paths.state, state)
   }
-  state.config = config
-  await writeState(context.paths.state, state)
-  if (files) running.cluster = await runCluster(world, config, files)
+  if (action !== 'start') await keep({ ...config.kubernetes, enabled: false })
+  if (!files) return
+  running.cluster = await runCluster(world, config, files)
+  // Not before: the next start is to try again.
+  await keep(config.kubernetes)
 }
 
 /** How to come into the cluster that runs. Throws `not-running` when there is none. */

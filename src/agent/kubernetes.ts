@@ -227,6 +227,8 @@ async function waitUntilReady(
 
 async function broken(what: string, { exec, signal, profile }: ClusterInput): Promise<TcolimaError> {
   const text = await runInGuest(exec, [script, 'logs', '15'], { signal, limitMs: askMs }).catch(() => '')
+  // It would try for ever.
+  await runInGuest(exec, [script, 'quiet'], { signal, limitMs: askMs }).catch(() => '')
   return new TcolimaError('failed', what, {
     log: {
       path: 'journalctl -u k3s',

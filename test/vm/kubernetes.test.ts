@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { parse } from 'yaml'
+import { k3sImages, k3sProgram } from '../../src/artifacts/catalog.ts'
+import { currentHost } from '../../src/host/platform.ts'
+import { docker, tcolima, temporaryFolder, userEnv } from './harness.ts'
+
+const shared = inject('shared')
+const profile = 'shared'
+const version = 'v1.33.0+k3s1'
+const { arch } = currentHost()
+const standIn = path.resolve(import.meta.dirname, '../fixtures/k3s-stand-in')
+const brought = 'rancher/stand-in:1'
+
+const { folder, remove } = temporaryFolder()
+const mirror = path.join(folder, 'mirror')
+const kubeconfig = path.join(folder, 'kubeconfig')
+const env = userEnv(shared, { KUBECONFIG: kubeconfig, TCOLIMA_MIRROR: mirror })
+
+const kubernetes = async (...args: string[]) => await tcolima(['kubernetes', ...args, '-p', profile], { env })
+const guest = async (script: string) => await tcolima(['ssh', profile, '--', 'sh', '-c', script])
+
+async function kubectl(...args: string[]) {
+  return await execa('kubectl', args, { env, extendEnv: false, reject: false, timeout: 60_000 })
+}
+
+/** The certificate authority of the cluster that the kubeconfig leads to: another cluster has another. */
+function authority(): string {
+  const { clusters } = parse(readFileSync(kubeconfig, 'utf8')) as {
+    clusters: { cluster: Record<string, string> }[]
+  }
+  return clusters[0]?.cluster['certificate-authority-data'] ?? ''
+}
+
+async function refused(port: number): Promise<boolean> {
+  return await new Promise<boolean>((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(false)
+    })
+    socket.once('error', () => resolve(true))
+  })
+}
+
+/** A mirror with the stand-in as k3s, and busybox as its images. */
+beforeAll(async () => {
+  const program = k3sProgram(arch, version)
+  const images = k3sImages(arch, version).at(-1)!
+  const inMirror = (file: string) => path.join(mirror, file)
+  mkdirSync(path.dirname(inMirror(program.path)), { recursive: true })
+  copyFileSync(standIn, inMirror(program.path))
+  await docker(profile, ['tag', 'busybox', brought])
+  await docker(profile, ['save', '-o', inMirror(images.path), brought])
+  await docker(profile, ['rmi', brought])
+  const line = (file: string) => {
+    const digest = createHash('sha256')
+      .update(readFileSync(inMirror(file)))
+      .digest('hex')
+    return `${digest}  ${path.basename(file)}\n`
+  }
+  writeFileSync(inMirror(program.checksums.path), line(program.path) + line(images.path))
+})
+
+afterAll(async () => {
+  await kubernetes('delete')
+  await docker(profile, ['rm', '-f', 'pod', 'mine'])
+  await docker(profile, ['rmi', brought])
+  remove()
+})
+
+describe('what the guest has for k3s', () => {
+  it('kernel modules, programs, cgroups and mounts', async () => {
+    const modules =
+      'overlay br_netfilter nf_conntrack vxlan veth bridge nf_nat xt_MASQUERADE xt_comment xt_conntrack xt_mark xt_multiport xt_statistic xt_addrtype xt_nat xt_REDIRECT ip_set xt_set ip_vs'
+    const programs =
+      'iptables iptables-save iptables-restore ip6tables conntrack ipset ethtool socat mount umount nsenter modprobe sysctl ip tar'
+    const script = `
+      for each in ${modules}; do sudo modprobe "$each" || echo "no module $each"; done
+      for each in ${programs}; do sudo sh -c "command -v $each" >/dev/null || echo "no program $each"; done
+      for each in cpu cpuset io memory pids; do grep -qw "$each" /sys/fs/cgroup/cgroup.controllers || echo "no controller $each"; done
+      findmnt -no PROPAGATION / 2>/dev/null | grep -q shared || grep -q ' / / .*shared:' /proc/self/mountinfo || echo 'the root is not shared'
+      systemctl cat k3s >/dev/null || echo 'no unit'
+      echo end`
+    expect((await guest(script)).stdout).toBe('end')
+  })
+})
+
+describe('a cluster (k3s is a stand-in that only answers)', () => {
+  it('runs, its API on the loopback and in the kubeconfig, and the images that were brought in docker', async () => {
+    const started = await kubernetes('start', '--kubernetes-version', version)
+    expect(started.exitCode, String(started.stderr)).toBe(0)
+    expect(statSync(kubeconfig).mode & 0o777).toBe(0o600)
+    expect((await kubectl('config', 'current-context')).stdout).toBe('tcolima-shared')
+    const nodes = await kubectl('get', '--raw', '/api/v1/nodes')
+    expect(nodes.stdout, nodes.stderr).toContain('"name":"tcolima-shared"')
+    expect((await docker(profile, ['image', 'inspect', brought])).exitCode).toBe(0)
+    // The stand-in listens where the kubelet does: that is not for the host.
+    expect(await refused(10_250)).toBe(true)
+    const words = String((await guest('sudo cat /run/k3s-stand-in/arguments')).stdout).split('\n')
+    expect(words).toEqual([
+      'server',
+      '--node-name=tcolima-shared',
+      '--https-listen-port=6443',
+      '--docker',
+      '--disable=traefik',
+    ])
+    const own = await kubernetes('kubeconfig')
+    expect(parse(String(own.stdout))).toMatchObject({ 'current-context': 'tcolima-shared' })
+  })
+
+  it('stops with its pods and nothing else, and comes back as the same', async () => {
+    const before = authority()
+    const run = ['run', '-d', '--name']
+    await docker(profile, [...run, 'pod', '--label', 'io.kubernetes.pod.uid=1', 'busybox', 'sleep', '600'])
+    await docker(profile, [...run, 'mine', 'busybox', 'sleep', '600'])
+    const stopped = await kubernetes('stop')
+    expect(stopped.exitCode, String(stopped.stderr)).toBe(0)
+    expect((await docker(profile, ['ps', '-a', '--format', '{{.Names}}'])).stdout).toContain('mine')
+    expect((await docker(profile, ['ps', '-a', '--format', '{{.Names}}'])).stdout).not.toContain('pod')
+    expect((await kubectl('config', 'current-context')).exitCode).not.toBe(0)
+    expect((await kubectl('config', 'get-contexts', '-o', 'name')).stdout).toBe('tcolima-shared')
+    expect((await kubernetes('kubeconfig')).exitCode).toBe(3)
+    // Through the settings this time, on the machine that runs.
+    const started = await tcolima(['start', profile, '--kubernetes'], { env })
+    expect(started.exitCode, String(started.stderr)).toBe(0)
+    expect(authority()).toBe(before)
+    expect((await kubectl('get', '--raw', '/readyz')).stdout).toBe('ok')
+  })
+
+  it('that does not come says why, and a reset makes a new one with the images of docker', async () => {
+    const before = authority()
+    const failed = await kubernetes('start', '--k3s-arg=--fail', '--k3s-arg=a b')
+    expect(failed.exitCode).toBe(1)
+    expect(failed.stderr).toContain('the stand-in was told to fail')
+    const reset = await kubernetes('reset', '--k3s-arg', "--x=it's $HOME")
+    expect(reset.exitCode, String(reset.stderr)).toBe(0)
+    expect(authority()).not.toBe(before)
+    expect((await kubectl('get', '--raw', '/version')).stdout).toContain('stand-in')
+    expect(String((await guest('sudo tail -n 1 /run/k3s-stand-in/arguments')).stdout)).toBe("--x=it's $HOME")
+    expect((await docker(profile, ['image', 'inspect', brought])).exitCode).toBe(0)
+  })
+
+  it('that is deleted leaves nothing in the kubeconfig and in the guest', async () => {
+    const gone = await kubernetes('delete')
+    expect(gone.exitCode, String(gone.stderr)).toBe(0)
+    expect((await kubectl('config', 'get-contexts', '-o', 'name')).stdout).toBe('')
+    expect(existsSync(`${kubeconfig}.lock`)).toBe(false)
+    expect((await guest('sudo ls /mnt/tcolima-data')).stdout).not.toMatch(/kube|rancher/)
+  })
+})
