@@ -25,6 +25,7 @@ const testPackages = {
   tmux: 'tmux',
   man: 'man-db',
   kubectl: 'kubernetes-client',
+  openssl: 'openssl',
   podman: 'podman',
   ctr: 'containerd',
   // For the machine protocol without a guest.
