@@ -109,8 +109,7 @@ describe('whether a cluster is ready', () => {
   })
 
   it('is no with another cluster behind the port', async () => {
-    const [line = ''] = [access.clientCertificate]
-    access = { ...access, certificateAuthority: line }
+    access = { ...access, certificateAuthority: access.clientCertificate }
     expect(await look()).toMatchObject({ ready: false })
   })
 
