@@ -82,12 +82,18 @@ export async function fetchCluster(
       note,
     }
     const program = await ensureArtifact([k3sProgram(config.arch, release)], options)
-    const images = await findArtifact(k3sImages(config.arch, release), options)
+    let missing = `${options.source.name} has no images of k3s`
+    const images = await findArtifact(k3sImages(config.arch, release), options).catch((error: unknown) => {
+      // A cluster that was made without them starts without a network, too.
+      if (!(error instanceof TcolimaError) || error.code !== 'host') throw error
+      missing = `the images of k3s could not be fetched (${error.message})`
+      return undefined
+    })
     detail(program.artifact.version)
     if (!images) {
       report({
         type: 'warning',
-        text: `${options.source.name} has no images of k3s: the cluster takes them from a registry, which may take longer`,
+        text: `${missing}: the cluster takes them from a registry where it needs them`,
       })
     }
     return { program, images }

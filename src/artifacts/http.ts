@@ -89,7 +89,7 @@ async function ask(url: URL, { from, env, signal }: HttpOptions): Promise<http.I
 
 function unreachable(url: URL, error: Error, signal: AbortSignal | undefined): TcolimaError {
   if (signal?.aborted) return new TcolimaError('cancelled', 'the download was cancelled', { cause: error })
-  return new TcolimaError('failed', `${url.host} cannot be reached: ${error.message || String(error)}`, {
+  return new TcolimaError('host', `${url.host} cannot be reached: ${error.message || String(error)}`, {
     hint: 'Check the network and the proxy settings (https_proxy), or name a mirror: --mirror URL or folder.',
     cause: error,
   })
