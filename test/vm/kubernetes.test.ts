@@ -80,13 +80,15 @@ describe('what the guest has for k3s', () => {
     const programs =
       'iptables iptables-save iptables-restore ip6tables conntrack ipset ethtool socat mount umount nsenter modprobe sysctl ip tar'
     const script = `
-      for each in ${modules}; do sudo modprobe "$each" || echo "no module $each"; done
-      for each in ${programs}; do sudo sh -c "command -v $each" >/dev/null || echo "no program $each"; done
-      for each in cpu cpuset io memory pids; do grep -qw "$each" /sys/fs/cgroup/cgroup.controllers || echo "no controller $each"; done
-      findmnt -no PROPAGATION / 2>/dev/null | grep -q shared || grep -q ' / / .*shared:' /proc/self/mountinfo || echo 'the root is not shared'
-      systemctl cat k3s >/dev/null || echo 'no unit'
+      for each in ${modules}; do modprobe "$each" || echo "no module $each"; done
+      for each in ${programs}; do command -v "$each" >/dev/null || echo "no program $each"; done
+      for each in cpu cpuset io memory pids; do
+        grep -qw "$each" /sys/fs/cgroup/cgroup.controllers || echo "no controller $each"
+      done
+      grep -q ' / / .*shared:' /proc/self/mountinfo || echo 'the root is not shared'
+      [ -e /etc/systemd/system/k3s.service ] || echo 'no unit'
       echo end`
-    expect((await guest(script)).stdout).toBe('end')
+    expect((await tcolima(['ssh', profile, '--', 'sudo', 'sh', '-c', script])).stdout).toBe('end')
   })
 })
 
