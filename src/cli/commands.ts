@@ -319,6 +319,21 @@ export const commands: Command[] = [
     load: () => import('./commands/autostart.ts'),
   },
   {
+    name: 'migrate',
+    group: 'Data',
+    summary:
+      'take over the profiles of Colima and the images of its docker; only tells what it would do unless --apply',
+    args: '<source> [machine]',
+    argValues: { source: ['colima'] },
+    flags: [
+      { flags: '--apply', summary: 'do it' },
+      { flags: '--from <folder>', summary: "Colima's folder (default ~/.colima)", values: 'folder' },
+      json,
+    ],
+    examples: ['tcolima migrate colima', 'tcolima migrate colima default --apply'],
+    load: () => import('./commands/migrate.ts'),
+  },
+  {
     name: 'prune',
     group: 'Data',
     summary: 'remove what is only kept to be faster: images no machine uses, what builds left',

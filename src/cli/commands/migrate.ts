@@ -1,0 +1,162 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { parseConfig } from '../../config/load.ts'
+import { externalName, profileName } from '../../config/profile.ts'
+import { messageOf, TcolimaError } from '../../host/errors.ts'
+import { ensureDir, writeFileAtomic } from '../../host/files.ts'
+import { runStep } from '../../host/progress.ts'
+import { connectablePath, isSocketAlive } from '../../host/sockets.ts'
+import { instancePaths } from '../../instance/paths.ts'
+import { viewInstance } from '../../instance/view.ts'
+import { colimaHome, type ColimaProfile, colimaProfiles } from '../colima-home.ts'
+import { type CommandContext, isOn, textOf } from '../command.ts'
+import { copyImages, dockerImages, dockerVolumes } from '../docker-copy.ts'
+import { hostFacts } from '../flags.ts'
+import { interruptible } from '../interrupt.ts'
+import { jsonLine, renderWarning } from '../render/output.ts'
+import { ProgressView } from '../render/progress.ts'
+
+/** What is to be done for a profile of Colima. */
+interface Plan {
+  name: string
+  from: string
+  /** Its settings: to be written, there already, or why they cannot be. */
+  settings: 'new' | 'kept' | 'refused'
+  reason?: string
+  warnings: string[]
+  /** Its images: names that the machine here lacks, or why they are not known. */
+  images: string[]
+  imagesReason?: string
+  /** What stays behind. */
+  volumes: string[]
+}
+
+/** `tcolima migrate colima` */
+export async function run(context: CommandContext): Promise<number> {
+  const { host, output, rest, flags } = context
+  const [source, word = flags.profile] = rest
+  if (source !== 'colima') {
+    throw new TcolimaError('usage', `migrate takes colima, not ${JSON.stringify(source)}`)
+  }
+  const folder = path.resolve(textOf(context, 'from') ?? colimaHome(host.env, host.home))
+  const only = typeof word === 'string' ? profileName(word) : undefined
+  const profiles = colimaProfiles(folder).filter(({ name }) => only === undefined || name === only)
+  if (profiles.length === 0) {
+    throw new TcolimaError('not-found', `there is no profile of Colima in ${folder}`, {
+      hint: 'Name its folder with --from.',
+    })
+  }
+  const apply = isOn(context, 'apply')
+  const view = new ProgressView(output)
+  try {
+    return await interruptible(async (signal) => {
+      let failed = false
+      for (const profile of profiles) {
+        const plan = await planFor(context, profile, signal)
+        failed ||= plan.settings === 'refused'
+        if (apply) await carryOut(context, profile, plan, view, signal)
+        view.close()
+        tell(context, plan, apply)
+      }
+      if (!apply && !output.json) output.err('Nothing was changed: add --apply to do it.\n')
+      return failed ? 1 : 0
+    })
+  } finally {
+    view.close()
+  }
+}
+
+async function planFor(context: CommandContext, profile: ColimaProfile, signal: AbortSignal): Promise<Plan> {
+  const paths = instancePaths(context.home, profile.name)
+  const settings = settingsOf(context, profile)
+  const plan: Plan = {
+    name: profile.name,
+    from: path.dirname(profile.file),
+    ...settings,
+    images: [],
+    volumes: [],
+  }
+  if (!(await isSocketAlive(profile.socket))) {
+    return { ...plan, imagesReason: 'its docker does not answer: start Colima to have its images copied' }
+  }
+  try {
+    const images = await dockerImages(profile.socket, signal)
+    const volumes = await dockerVolumes(profile.socket, signal)
+    const own = dockerSocket(context, profile.name)
+    const isRunning = viewInstance(context.home, profile.name)?.status === 'Running'
+    const there = isRunning
+      ? new Set((await dockerImages(own, signal)).map(({ id }) => id))
+      : new Set<string>()
+    const missing = images.filter(({ id }) => !there.has(id)).flatMap(({ names }) => names)
+    const reason = `start the machine to have them copied: tcolima start ${paths.profile}, then run this again`
+    return {
+      ...plan,
+      volumes,
+      images: missing,
+      ...(isRunning || missing.length === 0 ? {} : { imagesReason: reason }),
+    }
+  } catch (error) {
+    if (signal.aborted) throw error
+    return { ...plan, imagesReason: messageOf(error) }
+  }
+}
+
+function settingsOf(
+  { home, host }: CommandContext,
+  { name, file, text }: ColimaProfile,
+): Pick<Plan, 'settings' | 'reason' | 'warnings'> {
+  const { config } = instancePaths(home, name)
+  if (existsSync(config) || viewInstance(home, name)) return { settings: 'kept', warnings: [] }
+  try {
+    const { warnings } = parseConfig(text, file, {}, hostFacts(host))
+    return { settings: 'new', warnings }
+  } catch (error) {
+    return { settings: 'refused', reason: messageOf(error), warnings: [] }
+  }
+}
+
+async function carryOut(
+  context: CommandContext,
+  profile: ColimaProfile,
+  plan: Plan,
+  view: ProgressView,
+  signal: AbortSignal,
+): Promise<void> {
+  const { folder, config } = instancePaths(context.home, profile.name)
+  if (plan.settings === 'new') {
+    await ensureDir(folder)
+    await writeFileAtomic(config, profile.text)
+  }
+  if (plan.images.length === 0 || plan.imagesReason !== undefined) return
+  const own = dockerSocket(context, profile.name)
+  await runStep(view.report, `images of ${profile.name}`, async ({ detail }) => {
+    await copyImages(profile.socket, own, plan.images, signal)
+    detail(String(plan.images.length))
+  })
+}
+
+function dockerSocket({ home, host }: CommandContext, name: string): string {
+  return connectablePath(path.join(instancePaths(home, name).folder, 'docker.sock'), host.platform)
+}
+
+function tell({ output }: CommandContext, plan: Plan, apply: boolean): void {
+  const { name, from, settings, reason, warnings, images, imagesReason, volumes } = plan
+  if (output.json) {
+    jsonLine(output, { type: apply ? 'done' : 'plan', time: new Date().toISOString(), ...plan })
+    return
+  }
+  output.out(`${externalName(name)} (from ${from})\n`)
+  const words = {
+    new: apply ? 'taken over' : 'to be taken over',
+    kept: 'left alone: there is a machine of that name',
+    refused: `cannot be taken over: ${reason}`,
+  }
+  output.out(`  settings: ${words[settings]}\n`)
+  const copied = imagesReason === undefined
+  const how = copied ? (apply ? 'copied' : 'to be copied') : imagesReason
+  output.out(
+    `  images:   ${images.length > 0 ? `${images.join(', ')}: ${how}` : (imagesReason ?? 'none that is not here')}\n`,
+  )
+  if (volumes.length > 0) output.out(`  volumes:  ${volumes.join(', ')} stay in Colima\n`)
+  for (const warning of warnings) renderWarning(output, warning)
+}
