@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { parseConfig } from '../config/load.ts'
+import { parseLayers } from '../config/load.ts'
 import { configTemplate } from '../config/template.ts'
 import { messageOf, TcolimaError } from '../host/errors.ts'
 import { ensureDir, writeFileAtomic } from '../host/files.ts'
@@ -35,8 +35,10 @@ export async function editConfig(context: CommandContext): Promise<void> {
   await editFile(context, {
     file: paths.config,
     newText: (named ?? usual)?.text ?? configTemplate(),
-    check: (text) =>
-      refuseChanges(paths, parseConfig(text, paths.config, {}, hostFacts(context.host)).config),
+    check: (text) => {
+      const layers = [usual, { text, file: paths.config }]
+      refuseChanges(paths, parseLayers(layers, {}, hostFacts(context.host)).config)
+    },
   })
 }
 

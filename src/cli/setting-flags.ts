@@ -102,6 +102,7 @@ export const settings: Flag[] = [
     flags: '--template [NAME|file]',
     summary:
       'begin with the settings of a template (see `tcolima template list`); false: without the default one',
+    values: 'file',
   },
   {
     flags: '--save-config [boolean]',

@@ -74,7 +74,8 @@ export function parseConfig(
   return parseLayers([{ text, file }], changes, host)
 }
 
-function parseLayers(
+/** Takes files from the least to the most counting, and changes before all; gives the settings. Pure. Throws `config`. */
+export function parseLayers(
   layers: readonly (Layer | undefined)[],
   changes: ConfigChanges,
   host: HostFacts,

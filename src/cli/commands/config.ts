@@ -3,7 +3,7 @@ import path from 'node:path'
 import { parse, stringify } from 'yaml'
 import { changeTimes } from '../../config/changes.ts'
 import { readDocument } from '../../config/document.ts'
-import { loadConfig, parseConfig } from '../../config/load.ts'
+import { loadConfig, parseConfig, parseLayers } from '../../config/load.ts'
 import { nearest } from '../../config/nearest.ts'
 import { absolutePath } from '../../config/paths.ts'
 import { jsonSchemaText } from '../../config/published.ts'
@@ -58,7 +58,8 @@ async function set(context: CommandContext, [key, text, ...more]: string[]): Pro
   const paths = instancePaths(home, profile)
   const before = existsSync(paths.config) ? readFileSync(paths.config, 'utf8') : ''
   const after = applyValue(before, key, valueOf(text), paths.config)
-  const { config, warnings } = parseConfig(after, paths.config, {}, hostFacts(host))
+  const { usual } = templatesFor(context)
+  const { config, warnings } = parseLayers([usual, { text: after, file: paths.config }], {}, hostFacts(host))
   refuseChanges(paths, config)
   for (const warning of warnings) renderWarning(output, warning)
   if (after !== before) {

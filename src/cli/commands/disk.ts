@@ -13,12 +13,13 @@ import { refuseChanges } from '../../instance/refuse-changes.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { compactDisk, growDisk, qcow2Size } from '../../vm/disks.ts'
 import type { CommandContext } from '../command.ts'
-import { workingFolder } from '../flags.ts'
+import { hostFacts } from '../flags.ts'
 import { guestText } from '../guest-run.ts'
 import { interruptible } from '../interrupt.ts'
 import { jsonLine } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
 import { table } from '../render/table.ts'
+import { templatesFor } from '../templates.ts'
 import { requireRunning } from '../running.ts'
 import { whileStopped } from '../stopped.ts'
 
@@ -161,12 +162,10 @@ async function freeing(
 /** Sets the size of the data disk; one that does not run gets it at once, else at its next start. */
 async function resize(context: CommandContext, word: string): Promise<number> {
   const { home, profile, host, output } = context
-  const cwd = workingFolder()
-  const { home: userHome, arch, cpus, totalMemory } = host
-  const facts = { home: userHome, cwd, arch, cpus, totalMemory }
+  const facts = hostFacts(host)
   const flags = { disk: word.replace(/(?:GiB?|G)$/i, '') }
   const grow = async (paths: InstancePaths, live: boolean) => {
-    const { config } = loadConfig(paths.config, flags, facts)
+    const { config } = loadConfig(paths.config, flags, facts, templatesFor(context))
     refuseChanges(paths, config)
     await saveConfig(paths.config, flagChanges(flags, facts), writeFileAtomic)
     const size = qcow2Size(paths.dataDisk)

@@ -1,8 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { MountStatus } from '../../agent/api.ts'
 import { askAgent } from '../../agent/ask.ts'
-import { parseConfig } from '../../config/load.ts'
+import { loadConfig } from '../../config/load.ts'
 import { checkMounts, type MountSpec, parseMount } from '../../config/mounts.ts'
 import { absolutePath } from '../../config/paths.ts'
 import { externalName, profileName } from '../../config/profile.ts'
@@ -12,10 +11,11 @@ import { settingsWithMount, settingsWithoutMount } from '../../instance/mount-se
 import { type InstancePaths, instancePaths } from '../../instance/paths.ts'
 import { type InstanceView, viewInstance } from '../../instance/view.ts'
 import { type CommandContext, isOn } from '../command.ts'
-import { workingFolder } from '../flags.ts'
+import { hostFacts, workingFolder } from '../flags.ts'
 import { interruptible } from '../interrupt.ts'
 import { jsonLine } from '../render/output.ts'
 import { table } from '../render/table.ts'
+import { templatesFor } from '../templates.ts'
 
 /** A mount as `list` shows it; `stopped`: its machine does not run. */
 type Listed = Omit<MountStatus, 'state'> & { state: MountStatus['state'] | 'stopped' }
@@ -141,14 +141,8 @@ function existing({ home, profile }: CommandContext): InstanceView {
   throw new TcolimaError('not-found', `there is no machine ${profile}`, { hint: 'See `tcolima list`.' })
 }
 
-function settingsOf({ host }: CommandContext, paths: InstancePaths): { mounts: MountSpec[] } {
-  const { home, arch, cpus, totalMemory } = host
-  const facts = { home, cwd: workingFolder(), arch, cpus, totalMemory }
-  return parseConfig(textOf(paths), paths.config, {}, facts).config
-}
-
-function textOf({ config }: InstancePaths): string {
-  return existsSync(config) ? readFileSync(config, 'utf8') : ''
+function settingsOf(context: CommandContext, paths: InstancePaths): { mounts: MountSpec[] } {
+  return loadConfig(paths.config, {}, hostFacts(context.host), templatesFor(context)).config
 }
 
 function done({ output }: CommandContext, { location, mountPoint, writable }: MountSpec, what: string): void {

@@ -151,6 +151,20 @@ describe('template', () => {
     expect((await tcolima('config', 'get', 'cpu')).stdout).toBe('3')
   })
 
+  it('what a file leaves to it holds for every command: parameters, mounts', async () => {
+    mkdirSync(path.join(home, '_templates'))
+    const template = `param: {where: ${folder}}\nmounts: [{location: "{{.Param.where}}"}]\n`
+    writeFileSync(path.join(home, '_templates/default.yaml'), template)
+    writeFileSync(config, 'hostname: "x"\n')
+    expect((await tcolima('config', 'set', 'env.A', '{{.Param.where}}')).exitCode).toBe(2)
+    expect((await tcolima('config', 'set', 'env.A', '"{{.Param.where}}"')).exitCode).toBe(0)
+    editor(`sed -i 's/x/y/' "$1"`)
+    expect(await tcolima('edit')).toMatchObject({ exitCode: 0 })
+    expect(saved()).toBe('hostname: "y"\nenv:\n  A: "{{.Param.where}}"\n')
+    writeFileSync(path.join(home, 'default/instance.json'), '{"version":1,"user":{"name":"u","uid":1}}')
+    expect(JSON.parse((await tcolima('mount', 'list', '--json')).stdout)).toMatchObject({ location: folder })
+  })
+
   it('a wrong one stops a start, and is named', async () => {
     mkdirSync(path.join(home, '_templates'))
     writeFileSync(path.join(home, '_templates/default.yaml'), 'memroy: 3\n')
