@@ -14,11 +14,11 @@ import type { HostWarning } from '../notify/host-watcher.ts'
 import { KeptFiles } from '../mounts/kept.ts'
 import { FifoLock } from '../mounts/order.ts'
 import { Owners } from '../mounts/owners.ts'
-import { hostfwdForwarder, hostfwdRules, parseUsernet } from '../portforward/hostfwd.ts'
+import { hostfwdRules, parseUsernet } from '../portforward/hostfwd.ts'
 import { Forwards, type ForwardStatus } from '../portforward/forwards.ts'
 import { type GuestStreams, sshForwarder } from '../portforward/over-ssh.ts'
 import { ReverseForwards } from '../portforward/reverse.ts'
-import { relayForwarder } from '../portforward/relay.ts'
+import { qemuForwarder } from '../portforward/through-qemu.ts'
 import { datagramRelay, sharedRelays } from '../portforward/udp-over-ssh.ts'
 import { SshConnection } from '../ssh/connection.ts'
 import { SshLink } from '../ssh/link.ts'
@@ -157,14 +157,12 @@ export class Machine {
     const rules = rulesIn(paths.folder, withClusterRules(portForwards, clusterPort))
     this.forwards = new Forwards({
       forwarders: {
-        hostfwd: hostfwdForwarder((line) => qmp.human(line)),
-        relay: relayForwarder((key) => this.forwards.isActive(key), guestStreams, input.host),
+        hostfwd: qemuForwarder((line) => qmp.human(line), input.host),
         ssh: sshForwarder(guestStreams, input.host),
       },
       internal: internalPorts,
       rules,
       ipv6: hasIPv6(),
-      platform: input.host.platform,
       holder: (forward) => portHolder(forward.proto, forward.hostPort),
       adopted: hostfwdRules((line) => qmp.human(line), usernet),
       log,

@@ -14,7 +14,7 @@ export interface ForwardStatus extends Omit<PlannedForward, 'refused'> {
   reverse?: true
 }
 
-/** What the forwards depend on; `rules` and `ipv6` are empty and false, and `platform` Linux, unless told. */
+/** What the forwards depend on; `rules` and `ipv6` are empty and false unless told. */
 export interface ForwardsOptions extends Partial<PlanSettings> {
   internal: PlanSettings['internal']
   forwarders: Record<PlannedForward['via'], Forwarder>
@@ -64,8 +64,8 @@ export class Forwards extends EventEmitter<{ change: [] }> {
     // Each that watches is one.
     this.setMaxListeners(0)
     this.#options = options
-    const { rules = [], internal, ipv6 = false, platform = 'linux', adopted = [] } = options
-    this.#settings = { rules, internal, ipv6, platform }
+    const { rules = [], internal, ipv6 = false, adopted = [] } = options
+    this.#settings = { rules, internal, ipv6 }
     for (const entry of adopted) this.#entries.set(forwardKey(entry.planned), entry)
     this.#whole = adopted.length === 0
     // Some rules need no listener.
@@ -224,8 +224,7 @@ export class Forwards extends EventEmitter<{ change: [] }> {
 function isSame(a: PlannedForward, b: PlannedForward): boolean {
   return (
     a.via === b.via &&
-    // Docker's second listener, on `::`, is seen a moment after the first: no reason to close a port in between.
-    (a.via === 'relay' || a.guestAddress === b.guestAddress) &&
+    a.guestAddress === b.guestAddress &&
     a.guestPort === b.guestPort &&
     a.guestSocket === b.guestSocket &&
     a.refused === b.refused

@@ -1,5 +1,5 @@
 import { TcolimaError } from '../host/errors.ts'
-import type { Forwarder } from './forwarder.ts'
+import { freePort } from './free-port.ts'
 import { bindProblem, refusal } from './refusal.ts'
 import type { PlannedForward } from './plan.ts'
 
@@ -8,20 +8,8 @@ export type HumanMonitor = (line: string) => Promise<string>
 
 /** The network device of the command line that the rules belong to. */
 const network = 'net0'
-
-/** Forwards in QEMU's user network (QEMU manual, "hostfwd_add"): they live in QEMU and outlive the agent. */
-export function hostfwdForwarder(monitor: HumanMonitor): Forwarder {
-  return {
-    open: async (forward, again) => {
-      const { hostAddress, hostPort, guestPort, proto } = forward
-      // Cheaper than to ask QEMU.
-      const problem = again ? await bindProblem(proto, hostAddress, hostPort) : undefined
-      if (problem !== undefined) throw refusal(problem, hostAddress, hostPort)
-      await addHostfwd(monitor, hostAddress, hostPort, guestPort, proto)
-      return async () => removeHostfwd(monitor, hostAddress, hostPort, proto)
-    },
-  }
-}
+// Another program may take a port between our look and QEMU's.
+const attempts = 20
 
 /** The rules that QEMU has already, as forwards. */
 export function hostfwdRules(
@@ -50,6 +38,31 @@ export async function addHostfwd(
   if (problem !== undefined) throw refusal(problem, hostAddress, hostPort)
   throw new TcolimaError('failed', `QEMU could not take port ${hostPort} of the host`, {
     cause: new Error(answer),
+  })
+}
+
+/**
+ * Adds a rule from some port of the loopback; gives the port. `wanted` is tried first, where there is one. Throws `failed`
+ * when none can be had.
+ */
+export async function addLoopbackHostfwd(
+  monitor: HumanMonitor,
+  guestPort: number,
+  proto: 'tcp' | 'udp' = 'tcp',
+  wanted = 0,
+): Promise<number> {
+  let last: unknown
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const port = attempt === 0 && wanted > 0 ? wanted : await freePort(proto)
+    try {
+      await addHostfwd(monitor, '127.0.0.1', port, guestPort, proto)
+      return port
+    } catch (error) {
+      last = error
+    }
+  }
+  throw new TcolimaError('failed', `no free port of the host for port ${guestPort} of the guest`, {
+    cause: last,
   })
 }
 

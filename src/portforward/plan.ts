@@ -12,10 +12,9 @@ export interface PlannedForward {
   /** An absolute path. */
   hostSocket?: string
   /**
-   * `hostfwd`: QEMU's user network, for what listens on all addresses; `relay`: the agent, to the port that QEMU has, for
-   * the host's IPv6 addresses, which QEMU's rules cannot have; `ssh`: the agent, over SSH, for everything else.
+   * `hostfwd`: QEMU's user network, for what listens on all addresses; `ssh`: the SSH connection, for everything else.
    */
-  via: 'hostfwd' | 'relay' | 'ssh'
+  via: 'hostfwd' | 'ssh'
   /** The address to reach inside the guest; '' for `hostfwd`, which leads to the guest's card, and for a socket. */
   guestAddress: string
   guestPort: number
@@ -32,7 +31,6 @@ export interface PlanSettings {
   internal: ReadonlySet<number>
   /** Whether the host has IPv6. */
   ipv6: boolean
-  platform: 'linux' | 'darwin'
 }
 
 // Less than from one address in `rankOf` to the second next.
@@ -121,7 +119,8 @@ function carried(listener: Listener, to: Destination, settings: PlanSettings, ra
   const { proto, port } = listener
   const wild = isWildcard(plainAddress(listener.address))
   return hostEnds(to, settings.ipv6).map((end) => {
-    const via = wayOf(proto, wild, end, settings.platform)
+    // Sockets of the host are for its user alone; QEMU's port is anybody's.
+    const via = wild && end.hostSocket === undefined ? 'hostfwd' : 'ssh'
     const guestAddress = via === 'hostfwd' ? '' : reachable(listener)
     // On each of the host's addresses the listener of its family comes first.
     const sameFamily = end.hostAddress.includes(':') === guestAddress.includes(':')
@@ -139,19 +138,6 @@ function hostEnds(
   const six = { '127.0.0.1': '::1', '0.0.0.0': '::' }[hostIP]
   const addresses = six !== undefined && ipv6 ? [hostIP, six] : [hostIP]
   return addresses.map((hostAddress) => ({ hostAddress, hostPort }))
-}
-
-function wayOf(
-  proto: 'tcp' | 'udp',
-  wild: boolean,
-  { hostAddress, hostPort, hostSocket }: Pick<PlannedForward, 'hostAddress' | 'hostPort' | 'hostSocket'>,
-  platform: 'linux' | 'darwin',
-): PlannedForward['via'] {
-  if (!wild || hostSocket !== undefined) return 'ssh'
-  if (hostAddress.includes(':')) return 'relay'
-  // There users may have such a port on all addresses only, and the agent can turn others away; QEMU cannot.
-  if (platform === 'darwin' && proto === 'tcp' && hostPort < 1024 && isLoopback(hostAddress)) return 'ssh'
-  return 'hostfwd'
 }
 
 /** Where, inside the guest, a listener is reached. */

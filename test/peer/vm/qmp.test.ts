@@ -5,7 +5,14 @@ import { createServer, type Server } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { addHostfwd, parseUsernet, removeHostfwd } from '../../../src/portforward/hostfwd.ts'
+import { delay } from '../../../src/host/delay.ts'
+import { guestDoor } from '../../../src/portforward/guest-door.ts'
+import {
+  addHostfwd,
+  addLoopbackHostfwd,
+  parseUsernet,
+  removeHostfwd,
+} from '../../../src/portforward/hostfwd.ts'
 import { Qmp, type QmpEvent } from '../../../src/vm/qmp.ts'
 
 let dir: string
@@ -105,6 +112,35 @@ describe('a real QEMU', () => {
     ])
     await addHostfwd(human, '127.0.0.1', taken, 53, 'udp')
     expect(parseUsernet(await human('info usernet'))).toContainEqual({ ...rule, proto: 'udp', guestPort: 53 })
+    qmp.close()
+  })
+
+  test('many connections at once, and QEMU is slow: it gets every one of them', async () => {
+    const qmp = await start()
+    const human = (line: string) => qmp.human(line)
+    const port = await addLoopbackHostfwd(human, 80)
+    const door = guestDoor(
+      async () => port,
+      () => human('info version'),
+    )
+    qemu?.kill('SIGSTOP')
+    let opened = 0
+    const opening = Array.from({ length: 100 }, async () => {
+      const socket = await door.open()
+      opened++
+      return socket
+    })
+    try {
+      // The system would say yes to all of them and forget most.
+      await Promise.race([opening[2], delay(300, new AbortController().signal)])
+      expect(opened).toBe(2)
+    } finally {
+      qemu?.kill('SIGCONT')
+    }
+    const sockets = await Promise.all(opening)
+    const taken = async () => (await human('info usernet')).match(/TCP\[SYN_SENT\]/g)?.length
+    await expect.poll(taken).toBe(100)
+    for (const socket of sockets) socket.destroy()
     qmp.close()
   })
 

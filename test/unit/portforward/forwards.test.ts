@@ -31,7 +31,7 @@ function fixture(more: Partial<ForwardsOptions> = {}) {
     },
   })
   const forwards = new Forwards({
-    forwarders: { hostfwd: forwarder('hostfwd'), relay: forwarder('relay'), ssh: forwarder('ssh') },
+    forwarders: { hostfwd: forwarder('hostfwd'), ssh: forwarder('ssh') },
     internal: new Set([22]),
     log: (line) => lines.push(line),
     ...more,
@@ -242,7 +242,7 @@ describe('many that cannot be had', () => {
       cause: Object.assign(new Error('bind'), { code: 'EADDRINUSE' }),
     })
     const hostfwd = { open: () => Promise.reject(problem) }
-    const { forwards, lines } = fixture({ forwarders: { hostfwd, relay: hostfwd, ssh: hostfwd }, holder })
+    const { forwards, lines } = fixture({ forwarders: { hostfwd, ssh: hostfwd }, holder })
     forwards.update([wildcard80], [], false)
     await vi.advanceTimersByTimeAsync(5000)
     const reason = 'port 80 of the host is taken by nginx (process 7)'

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import {
   addHostfwd,
-  hostfwdForwarder,
+  addLoopbackHostfwd,
   hostfwdRules,
   parseUsernet,
   removeHostfwd,
@@ -43,16 +43,25 @@ describe('rules', () => {
 
   test('are added and removed in the words of the monitor', async () => {
     const { ask, lines } = monitor('')
-    const close = await hostfwdForwarder(ask).open({
-      proto: 'tcp',
-      hostAddress: '0.0.0.0',
-      hostPort: 8080,
-      via: 'hostfwd',
-      guestAddress: '',
-      guestPort: 80,
-    })
-    await close()
+    await addHostfwd(ask, '0.0.0.0', 8080, 80)
+    await removeHostfwd(ask, '0.0.0.0', 8080)
     expect(lines).toEqual(['hostfwd_add net0 tcp:0.0.0.0:8080-:80', 'hostfwd_remove net0 tcp:0.0.0.0:8080'])
+  })
+
+  test('on some port of the loopback: the one wanted, else a free one', async () => {
+    const { ask, lines } = monitor('')
+    expect(await addLoopbackHostfwd(ask, 80, 'tcp', 18_998)).toBe(18_998)
+    const port = await addLoopbackHostfwd(ask, 53, 'udp')
+    expect(port).toBeGreaterThan(1023)
+    expect(lines).toEqual([
+      'hostfwd_add net0 tcp:127.0.0.1:18998-:80',
+      `hostfwd_add net0 udp:127.0.0.1:${port}-:53`,
+    ])
+    const never = monitor(refusal)
+    await expect(addLoopbackHostfwd(never.ask, 80)).rejects.toThrow(
+      'no free port of the host for port 80 of the guest',
+    )
+    expect(never.lines).toHaveLength(20)
   })
 
   test('of UDP too', async () => {
@@ -75,26 +84,6 @@ describe('rules', () => {
     } finally {
       server.close()
     }
-  })
-
-  test('tried again, one that is still taken does not concern QEMU', async () => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    const { ask, lines } = monitor('')
-    const forward = {
-      proto: 'tcp' as const,
-      hostAddress: '127.0.0.1',
-      hostPort: port,
-      via: 'hostfwd' as const,
-    }
-    const open = () => hostfwdForwarder(ask).open({ ...forward, guestAddress: '', guestPort: 80 }, true)
-    await expect(open()).rejects.toThrow(`port ${port} of the host is taken`)
-    expect(lines).toEqual([])
-    server.close()
-    await once(server, 'close')
-    await open()
-    expect(lines).toEqual([`hostfwd_add net0 tcp:127.0.0.1:${port}-:80`])
   })
 
   test('an address that is none of the host', async () => {

@@ -15,7 +15,7 @@ function settings(rules: PortForwardEntry[] = [], more: Partial<PlanSettings> = 
     if (!result.ok) throw new Error(`${result.key} ${result.problem}`)
     return result.value
   })
-  return { rules: settled, internal: new Set([22]), ipv6: false, platform: 'linux', ...more }
+  return { rules: settled, internal: new Set([22]), ipv6: false, ...more }
 }
 
 /** The plan for listeners, written `[udp ]address port[ nat]`, in short: `host end via guest end`. */
@@ -66,18 +66,8 @@ describe('rules', () => {
 
   test('an IPv6 address of the host has no IPv4 beside it', () => {
     const rules = [{ guestPort: 80, hostIP: '::1' }]
-    expect(planned(['0.0.0.0 80'], settings(rules, { ipv6: true }))).toEqual(['[::1]:80 relay 127.0.0.1 80'])
+    expect(planned(['0.0.0.0 80'], settings(rules, { ipv6: true }))).toEqual(['[::1]:80 hostfwd 80'])
   })
-})
-
-// There, users may have a port below 1024 on all addresses, not on one.
-test('macOS: a privileged port on the loopback is the agent’s, who can turn others away', () => {
-  const mac = settings([{ guestPort: 80, proto: 'tcp' }], { platform: 'darwin' })
-  expect(planned(['0.0.0.0 80'], mac)).toEqual(['127.0.0.1:80 ssh 127.0.0.1 80'])
-  expect(planned(['0.0.0.0 443', '0.0.0.0 8080'], mac)).toEqual([
-    '0.0.0.0:443 hostfwd 443',
-    '0.0.0.0:8080 hostfwd 8080',
-  ])
 })
 
 test('each port has one forward, and only ports with a listener have one', () => {

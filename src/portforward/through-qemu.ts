@@ -1,0 +1,125 @@
+import { createSocket } from 'node:dgram'
+import type { SocketOwner } from '../host/sockets.ts'
+import type { Forwarder } from './forwarder.ts'
+import { type Door, guestDoor } from './guest-door.ts'
+import { listenOnHost } from './host-end.ts'
+import { addHostfwd, addLoopbackHostfwd, type HumanMonitor, removeHostfwd } from './hostfwd.ts'
+import type { PlannedForward } from './plan.ts'
+import { bindProblem, refusal } from './refusal.ts'
+import { forwardUdp, type UdpFlow } from './udp.ts'
+
+/**
+ * Forwards through QEMU's user network. UDP on an IPv4 address is a rule of QEMU, which outlives the agent. Everything else the
+ * agent listens for, with a rule of QEMU's behind it on a port of the loopback, made with the first that comes: QEMU has
+ * no IPv6 rules, and of many TCP connections at once it takes two (see guest-door.ts).
+ */
+export function qemuForwarder(monitor: HumanMonitor, owner: SocketOwner): Forwarder {
+  const inner = sharedRules(monitor)
+  return {
+    open: async (forward, again) => {
+      const { hostAddress, hostPort, guestPort, proto } = forward
+      if (proto === 'udp' && !hostAddress.includes(':')) return await ownRule(monitor, forward, again)
+      const rule = inner(proto, guestPort)
+      try {
+        if (proto === 'tcp') {
+          const stop = await listenOnHost(forward, owner, () => rule.door.open())
+          return async () => {
+            await stop()
+            await rule.release()
+          }
+        }
+        const listening = await forwardUdp({ hostAddress, hostPort }, (reply) => udpFlow(rule.port, reply))
+        return async () => {
+          await listening.close()
+          await rule.release()
+        }
+      } catch (error) {
+        await rule.release()
+        throw error
+      }
+    },
+  }
+}
+
+async function ownRule(
+  monitor: HumanMonitor,
+  { hostAddress, hostPort, guestPort, proto }: PlannedForward,
+  again: boolean | undefined,
+): Promise<() => Promise<void>> {
+  // Cheaper than to ask QEMU.
+  const problem = again ? await bindProblem(proto, hostAddress, hostPort) : undefined
+  if (problem !== undefined) throw refusal(problem, hostAddress, hostPort)
+  await addHostfwd(monitor, hostAddress, hostPort, guestPort, proto)
+  return async () => removeHostfwd(monitor, hostAddress, hostPort, proto)
+}
+
+/** A rule on a port of the loopback, for all forwards that lead to one port of the guest. */
+interface SharedRule {
+  port: () => Promise<number>
+  door: Door
+  /** The last one takes the rule away. */
+  release: () => Promise<void>
+}
+
+function sharedRules(monitor: HumanMonitor): (proto: 'tcp' | 'udp', guestPort: number) => SharedRule {
+  const rules = new Map<string, { rule: SharedRule; users: number }>()
+  return (proto, guestPort) => {
+    const key = `${proto} ${guestPort}`
+    const shared = rules.get(key) ?? { rule: make(proto, guestPort, key), users: 0 }
+    rules.set(key, shared)
+    shared.users++
+    return shared.rule
+  }
+  function make(proto: 'tcp' | 'udp', guestPort: number, key: string): SharedRule {
+    let made: Promise<number> | undefined
+    const port = async () => {
+      made ??= addLoopbackHostfwd(monitor, guestPort, proto)
+      try {
+        return await made
+      } catch (error) {
+        made = undefined
+        throw error
+      }
+    }
+    return {
+      port,
+      door: guestDoor(port, () => monitor('info version')),
+      release: async () => {
+        const shared = rules.get(key)
+        if (!shared || --shared.users > 0) return
+        rules.delete(key)
+        const there = await made?.catch(() => undefined)
+        if (there !== undefined) await removeHostfwd(monitor, '127.0.0.1', there, proto)
+      },
+    }
+  }
+}
+
+function udpFlow(port: () => Promise<number>, reply: (data: Buffer) => void): UdpFlow {
+  const socket = createSocket('udp4')
+  const to = port()
+  // Nobody there at the moment: as with a network, a datagram is lost.
+  to.catch(() => undefined)
+  socket.on('error', () => undefined)
+  let closed = false
+  void to.then(
+    (port) =>
+      socket.on('message', (data, from) => {
+        if (from.port === port) reply(data)
+      }),
+    () => undefined,
+  )
+  return {
+    send: (data) =>
+      void to.then(
+        (port) => {
+          if (!closed) socket.send(data, port, '127.0.0.1')
+        },
+        () => undefined,
+      ),
+    close: () => {
+      closed = true
+      socket.close()
+    },
+  }
+}
