@@ -17,7 +17,7 @@ const mostWaiting = 2
 export function guestDoor(port: () => Promise<number>, passed: () => Promise<unknown>): Door {
   let turn: Promise<unknown> = Promise.resolve()
   let waiting: Socket[] = []
-  const next = async (): Promise<Socket> => {
+  const connectNext = async (): Promise<Socket> => {
     // What has brought something was accepted.
     waiting = waiting.filter((socket) => socket.bytesRead === 0 && !socket.destroyed)
     if (waiting.length >= mostWaiting) {
@@ -30,7 +30,7 @@ export function guestDoor(port: () => Promise<number>, passed: () => Promise<unk
   }
   return {
     open: async () => {
-      const opened = turn.then(next)
+      const opened = turn.then(connectNext)
       turn = opened.catch(() => undefined)
       return await opened
     },
