@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { guestEnv } from '../config/env.ts'
+import { hostProxies, withExceptions } from '../config/host-proxies.ts'
 import { externalName } from '../config/profile.ts'
 import type { Config } from '../config/schema.ts'
 import { seedDisk } from '../guest/seed.ts'
@@ -19,6 +20,7 @@ import { hideInUserConfig, showInUserConfig } from '../ssh/user-config.ts'
 import { qemuArguments, qemuProgram } from '../vm/command-line.ts'
 import { endDaemons } from '../vm/daemons.ts'
 import { launchQemu, type QemuProcess } from '../vm/process.ts'
+import { certificateFiles } from './certificates.ts'
 import type { AgentContext } from './context.ts'
 import type { Prepared } from './prepare.ts'
 import { shareFolders } from './shares.ts'
@@ -103,7 +105,7 @@ async function launched(
 }
 
 async function seed(context: AgentContext, record: InstanceRecord, config: Config): Promise<Buffer> {
-  const { paths, home } = context
+  const { paths, home, host } = context
   const key = await userKey(homePaths(home).keys)
   const { user } = record
   return await seedDisk({
@@ -118,11 +120,12 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
       mountPoint: mount.mountPoint,
       options: mountOptions(config.mountType, { writable: mount.writable }),
     })),
-    env: guestEnv(config.env),
+    env: withExceptions(guestEnv({ ...hostProxies(host.env), ...config.env })),
     param: config.param,
     provision: config.provision,
     files: {
       ...engineNamed(config.runtime).seedFiles(config),
+      ...certificateFiles(host.home, config.caCertificates),
       ...(config.binfmt ? { binfmt: '' } : {}),
       // Has k3s.service start with the guest.
       ...(config.kubernetes.enabled ? { kubernetes: '' } : {}),

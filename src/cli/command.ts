@@ -14,6 +14,8 @@ export interface Command {
   args?: string
   /** What the positional arguments take, by their names in `args`; `profile` is known. */
   argValues?: Record<string, Values>
+  /** Whether what comes after the first positional argument is another program's, options too. */
+  passThrough?: boolean
   flags?: Flag[]
   examples?: string[]
   /** Loads what runs it: only then are its modules read. */

@@ -133,6 +133,20 @@ export const commands: Command[] = [
     load: () => import('./commands/ssh.ts'),
   },
   {
+    name: 'nerdctl',
+    group: 'Use',
+    summary:
+      'nerdctl in the guest of a machine with containerd; install: a program `nerdctl` on this computer',
+    args: '[args...]',
+    passThrough: true,
+    examples: [
+      'tcolima nerdctl run -it --rm alpine',
+      'tcolima nerdctl -p work -- ps -a',
+      'tcolima nerdctl install --path ~/bin/nerdctl',
+    ],
+    load: () => import('./commands/nerdctl.ts'),
+  },
+  {
     name: 'ssh-config',
     group: 'Use',
     summary: 'print settings for the OpenSSH client',

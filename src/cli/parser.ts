@@ -73,6 +73,7 @@ function addCommand(
     .description(command.summary)
     .helpGroup(`${command.group}:`)
   if (command.args !== undefined) sub.arguments(command.args)
+  if (command.passThrough) sub.passThroughOptions().allowUnknownOption()
   for (const flag of command.flags ?? []) addFlag(sub, flag)
   addGlobals(sub)
   if (command.examples)

@@ -29,6 +29,8 @@ export const changeTimes = {
   portForwards: 'live',
   forwardAgent: 'start',
   binfmt: 'start',
+  ociRuntime: 'start',
+  caCertificates: 'start',
   sshPort: 'start',
   sshConfig: 'start',
   env: 'start',

@@ -9,6 +9,9 @@ export type Accel = 'auto' | 'kvm' | 'hvf' | 'tcg'
 /** How the guest gets at folders of the host; Colima's names. */
 export type MountType = 'sshfs' | '9p' | 'virtiofs'
 
+/** The program that starts containers for an engine; '': the engine's own choice. */
+export type OciRuntime = '' | 'runc' | 'crun'
+
 /** What runs containers in the guest; `none`: nothing. */
 export type Runtime = 'docker' | 'containerd' | 'podman' | 'none'
 
@@ -34,6 +37,11 @@ export function checkRuntime(value: unknown): Checked<Runtime> {
   if (runtimes.includes(value)) return good(value as Runtime)
   const names = 'must be docker, containerd, podman or none'
   return bad(value === 'incus' ? `${names}: this version does not offer Incus` : names)
+}
+
+/** Takes the name of the program that starts containers; '' leaves it to the engine. */
+export function checkOciRuntime(value: unknown): Checked<OciRuntime> {
+  return value === '' || value === 'runc' || value === 'crun' ? good(value) : bad('must be runc or crun')
 }
 
 /** Takes the name of an accelerator. */

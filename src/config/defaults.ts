@@ -29,4 +29,6 @@ export const defaults = {
   portForwards: [],
   binfmt: true,
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
+  ociRuntime: '',
+  caCertificates: [],
 } as const

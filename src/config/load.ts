@@ -103,6 +103,7 @@ export function parseLayers(
   ) as Settings['kubernetes']
   const settings = Object.assign({}, ...all) as Settings
   const config = resolved({ ...settings, network, kubernetes, param: params }, host)
+  refuseOciRuntime(config, documents.findLast(({ read }) => 'ociRuntime' in read.values)?.read)
   const naming = documents.findLast(({ read }) => 'mounts' in read.values)
   const byFlags = changes.mounts !== undefined
   return {
@@ -110,6 +111,13 @@ export function parseLayers(
     warnings: documents.flatMap(({ read, layer }) => warningsOf(read, layer.file, changes)),
     mountLines: !naming || byFlags ? new Map<string, string>() : mountLinesOf(naming.read, host.home),
   }
+}
+
+/** Throws `config`, by the file that says it, where the engine takes no such choice. */
+function refuseOciRuntime({ ociRuntime, runtime }: Config, document: ConfigDocument | undefined): void {
+  if (!document || ociRuntime === '' || runtime === 'docker' || runtime === 'podman') return
+  const message = `ociRuntime is for docker and podman; ${runtime} takes none`
+  throw document.error([{ offset: document.offsetOf(['ociRuntime']), message }])
 }
 
 /** The settings of one file, without what is not set in it. Throws `config` with all that is wrong. */
@@ -189,6 +197,8 @@ function resolved(settings: Settings, host: HostFacts): Config {
     probes: settings.probes ?? defaults.probes,
     binfmt: settings.binfmt ?? defaults.binfmt,
     param: settings.param ?? defaults.param,
+    ociRuntime: settings.ociRuntime ?? defaults.ociRuntime,
+    caCertificates: settings.caCertificates ?? defaults.caCertificates,
     kubernetes: resolvedKubernetes(settings.kubernetes),
   }
 }

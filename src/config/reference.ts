@@ -167,6 +167,17 @@ export const reference: Record<string, KeyReference> = {
     setting: 'binfmt',
     default: true,
   },
+  ociRuntime: {
+    text: "What starts containers, for docker and podman; empty: the engine's choice, runc and crun.",
+    setting: 'ociRuntime',
+    default: '',
+    json: { enum: ['', 'runc', 'crun'] },
+  },
+  caCertificates: {
+    text: 'Files with certificates (PEM) that everything in the guest trusts.',
+    setting: 'caCertificates',
+    default: [],
+  },
   sshPort: {
     text: "Port of this computer that leads to the guest's SSH; 0 takes a free one.",
     flag: '--ssh-port',

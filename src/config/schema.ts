@@ -8,8 +8,10 @@ import {
   checkCpuType,
   checkHostname,
   checkMountType,
+  checkOciRuntime,
   checkRuntime,
   type MountType,
+  type OciRuntime,
   type Runtime,
 } from './choices.ts'
 import type { FlagBase } from './flags.ts'
@@ -27,6 +29,7 @@ import {
   type NetworkConfig,
   plainName,
 } from './names.ts'
+import { absolutePath } from './paths.ts'
 import { clashingForward } from './port-clashes.ts'
 import { type PortForward, resolvePortForward } from './port-forwards.ts'
 import { type Probe, probesSchema, type ProvisionScript, provisionSchema } from './scripts.ts'
@@ -77,6 +80,9 @@ export interface Config {
   /** Texts for `{{.Param.NAME}}` in others, and for `PARAM_NAME` in provision scripts. */
   param: Record<string, string>
   kubernetes: KubernetesConfig
+  ociRuntime: OciRuntime
+  /** Files on this computer with certificates that everything in the guest trusts; absolute. */
+  caCertificates: readonly string[]
 }
 
 /** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
@@ -116,7 +122,22 @@ export function settingsSchema(host: HostFacts) {
     binfmt: z.boolean('must be true or false').optional(),
     param: textMapSchema(checkParamName, 'must be a map of parameters').optional(),
     kubernetes: kubernetesSchema().optional(),
+    ociRuntime: checkedBy(checkOciRuntime),
+    caCertificates: z.array(certificateSchema(host.home), 'must be a list of files').optional(),
     ...ignoredShape(),
+  })
+}
+
+function certificateSchema(home: string) {
+  return z.string('must be the path of a file').transform((text, ctx): string => {
+    const file = absolutePath(text, home)
+    if (file !== undefined) return file
+    ctx.issues.push({
+      code: 'custom',
+      message: 'must be an absolute path, or one that begins with ~/',
+      input: text,
+    })
+    return z.NEVER
   })
 }
 

@@ -109,6 +109,14 @@ kubernetes:
   k3sArgs: [${defaults.kubernetes.k3sArgs.join(', ')}]
   port: ${defaults.kubernetes.port}
 
+# What starts containers, for docker and podman: runc or crun; "" leaves it to the engine.
+ociRuntime: ""
+
+# Files with certificates (PEM) of authorities that everything in the guest trusts. What is in ~/.docker/certs.d goes
+# along in any case. Example:
+# caCertificates: [~/corp-ca.pem]
+caCertificates: []
+
 # Where ports and sockets of the guest appear, by the first rule that matches; what none matches appears on this computer
 # at the same port, on the addresses it has in the guest (loopback or all). Examples:
 # portForwards:

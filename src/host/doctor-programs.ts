@@ -28,6 +28,35 @@ export function checkDocker(host: Host, program: Check): Check[] {
   return [program, ...['DOCKER_HOST', 'DOCKER_CONTEXT'].flatMap((variable) => checkVariable(variable, host))]
 }
 
+const plugins = [
+  { name: 'docker buildx', file: 'docker-buildx', packages: 'docker-buildx-plugin, docker-buildx' },
+  {
+    name: 'docker compose',
+    file: 'docker-compose',
+    packages: 'docker-compose-plugin, docker-compose-v2, docker-compose',
+  },
+]
+
+/**
+ * Whether the docker program has its plugins to build and to compose. They are looked for where docker does (its reference,
+ * "CLI plugins"), and where Homebrew puts them.
+ */
+export function checkDockerPlugins(host: Host, exists: (file: string) => boolean): Check[] {
+  const folders = [
+    `${host.env.DOCKER_CONFIG || `${host.home}/.docker`}/cli-plugins`,
+    ...['/usr/local/lib', '/usr/local/libexec', '/usr/lib', '/usr/libexec', '/opt/homebrew/lib'].map(
+      (folder) => `${folder}/docker/cli-plugins`,
+    ),
+  ]
+  return plugins.map(({ name, file, packages }) => {
+    const place = folders.map((folder) => `${folder}/${file}`).find(exists)
+    if (place !== undefined) return ok(name, place)
+    const fix =
+      host.platform === 'darwin' ? `brew install ${file}` : `install its package (one of ${packages})`
+    return { name, status: 'warning', detail: 'not found', fix }
+  })
+}
+
 function checkVariable(variable: string, host: Host): Check[] {
   const value = host.env[variable]
   if (value === undefined || value === '') return []

@@ -1,7 +1,7 @@
 import { atLeast, type Check, ok } from './check.ts'
 import { messageOf } from './errors.ts'
 import { fixFor, packageFacts } from './ensure-packages.ts'
-import { checkDocker, checkQemu } from './doctor-programs.ts'
+import { checkDocker, checkDockerPlugins, checkQemu } from './doctor-programs.ts'
 import { checkUserNamespaces } from './doctor-namespaces.ts'
 import { checkVirtualisation } from './doctor-virtualisation.ts'
 import { type MissingProgram, missingPackages } from './packages.ts'
@@ -65,6 +65,9 @@ export async function checkHost(input: DoctorInput): Promise<Check[]> {
     ...namespaces,
     ...(input.virtiofs === true ? [found('virtiofsd')] : []),
     ...(input.docker === false ? [] : checkDocker(host, found('docker'))),
+    ...(input.docker === false || missing.some(({ program }) => program === 'docker')
+      ? []
+      : checkDockerPlugins(host, system.exists)),
     space,
     ...(input.sockets ?? []).map(({ dir, name }) => checkSocket(dir, name, host)),
     ...leftovers,

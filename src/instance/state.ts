@@ -44,6 +44,8 @@ const absent = {
   binfmt: true,
   param: {},
   kubernetes: { enabled: false, version: '', k3sArgs: [], port: 0 },
+  ociRuntime: '',
+  caCertificates: [],
 } as const
 
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */

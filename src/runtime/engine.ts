@@ -1,4 +1,4 @@
-import type { Runtime } from '../config/choices.ts'
+import type { OciRuntime, Runtime } from '../config/choices.ts'
 import type { HostClient } from './host-client.ts'
 
 /** What a container engine is to the rest of tcolima; what it needs in the guest is in guest/engines/<name>. */
@@ -66,4 +66,5 @@ export interface ContainerPort {
 export interface EngineSettings {
   /** Merged into docker's daemon.json. */
   docker: Record<string, unknown>
+  ociRuntime: OciRuntime
 }

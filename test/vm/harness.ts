@@ -67,6 +67,20 @@ export function docker(profile: string, args: string[], options: Options = {}) {
   })
 }
 
+/** Runs the podman client against an instance's socket. */
+export function podman(profile: string, args: string[], options: Options = {}) {
+  const shared = inject('shared')
+  const socket = path.join(shared.home, profile, 'podman.sock')
+  return execa('podman', ['--url', `unix://${socket}`, ...args], {
+    reject: false,
+    stdin: 'ignore',
+    timeout: 300_000,
+    ...options,
+    env: { ...userEnv(shared), ...options.env },
+    extendEnv: false,
+  })
+}
+
 /** The processes of an instance: QEMU by its state file, the agent by the lock it holds. */
 export function processesOf(home: string, profile: string): { qemu?: ProcessId; agent?: ProcessId } {
   const paths = instancePaths(home, profile)

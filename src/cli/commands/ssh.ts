@@ -1,45 +1,11 @@
-import { constants } from 'node:os'
-import type { ExecParams } from '../../agent/api.ts'
-import { openExec } from '../../agent/client.ts'
-import { ensureAgent } from '../../agent/spawn.ts'
-import { instancePaths } from '../../instance/paths.ts'
 import { type CommandContext, isOn } from '../command.ts'
-import { attachExec } from '../exec.ts'
-import { workingFolder } from '../flags.ts'
+import { runInGuest } from '../guest-command.ts'
 import { requireRunning } from '../running.ts'
 
 /** `tcolima ssh`: gives the exit code of the command. */
 export async function run(context: CommandContext): Promise<number> {
   requireRunning(context)
-  const { home, profile, host, rest } = context
+  const { rest } = context
   const terminal = process.stdin.isTTY && process.stdout.isTTY
-  const wanted = isOn(context, 'tty') || (rest.length === 0 && terminal)
-  const params: ExecParams = {
-    command: rest,
-    cwd: workingFolder(),
-    env: passedOn(host.env),
-    ...(wanted
-      ? {
-          terminal: {
-            term: host.env.TERM ?? 'xterm-256color',
-            rows: process.stdout.rows ?? 24,
-            columns: process.stdout.columns ?? 80,
-          },
-        }
-      : {}),
-  }
-  const socket = await ensureAgent(home, instancePaths(home, profile), host)
-  const end = await attachExec(await openExec(socket, params), wanted && process.stdin.isTTY)
-  if ('code' in end) return end.code
-  const number = constants.signals[`SIG${end.signal}` as NodeJS.Signals] ?? 0
-  return 128 + number
-}
-
-/** The variables sshd takes (AcceptEnv of the guest): what programs need to write the user's language. */
-function passedOn(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) =>
-      value !== undefined && /^(LANG|LC_\w+|COLORTERM)$/.test(name) ? [[name, value]] : [],
-    ),
-  )
+  return await runInGuest(context, rest, isOn(context, 'tty') || (rest.length === 0 && terminal))
 }

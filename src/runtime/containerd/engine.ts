@@ -7,7 +7,11 @@ export const containerd: Engine = {
   packages: ['containerd', 'runc', 'containernetworking-plugins'],
   readySubject: 'containerd',
   units: ['containerd'],
-  sockets: [{ name: 'containerd.sock', guestPath: '/run/containerd/containerd.sock' }],
+  sockets: [
+    { name: 'containerd.sock', guestPath: '/run/containerd/containerd.sock' },
+    // Answers once nerdctl is installed, which brings it.
+    { name: 'buildkitd.sock', guestPath: '/run/buildkit/buildkitd.sock' },
+  ],
   ping,
   seedFiles: () => ({}),
   clients: [],

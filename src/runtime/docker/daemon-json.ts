@@ -1,12 +1,18 @@
+import type { EngineSettings } from '../engine.ts'
+
 // dockerd's reference, "Daemon configuration file".
 const defaults = {
   // Containers reach services of the host by host.docker.internal: QEMU's user network shows the host there.
   'host-gateway-ip': '10.0.2.2',
 }
 
+// runc is docker's own; others it has to be told of.
+const crun = { 'default-runtime': 'crun', runtimes: { crun: { path: '/usr/bin/crun' } } }
+
 /** The text of daemon.json: our defaults with the user's keys merged in, which win. Pure. */
-export function daemonJson(user: Record<string, unknown>): string {
-  return `${JSON.stringify(merge(defaults, user), undefined, 2)}\n`
+export function daemonJson({ docker, ociRuntime }: EngineSettings): string {
+  const base = ociRuntime === 'crun' ? { ...defaults, ...crun } : defaults
+  return `${JSON.stringify(merge(base, docker), undefined, 2)}\n`
 }
 
 function merge(base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {

@@ -8,13 +8,13 @@ import { daemonJson } from './daemon-json.ts'
 /** Docker from Debian's packages. */
 export const docker: Engine = {
   name: 'docker',
-  packages: ['docker.io'],
+  packages: ['docker.io', 'crun'],
   readySubject: 'docker',
   units: ['docker', 'containerd'],
   sockets: [{ name: 'docker.sock', guestPath: '/run/docker.sock', api: containerApi }],
   ping,
   portHolder: 'docker-proxy',
   containerPorts,
-  seedFiles: (settings) => ({ 'daemon.json': daemonJson(settings.docker) }),
+  seedFiles: (settings) => ({ 'daemon.json': daemonJson(settings) }),
   clients: [dockerContext],
 }

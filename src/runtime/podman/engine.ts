@@ -1,3 +1,4 @@
+import type { OciRuntime } from '../../config/choices.ts'
 import { containerApi } from '../docker-api/container-api.ts'
 import { containerPorts } from '../docker-api/container-ports.ts'
 import { dockerContext } from '../docker-api/context.ts'
@@ -9,16 +10,21 @@ import { podmanConnection } from './connection.ts'
 export const podman: Engine = {
   name: 'podman',
   // nftables: netavark's rules are nft's.
-  packages: ['podman', 'buildah', 'skopeo', 'crun', 'netavark', 'aardvark-dns', 'nftables'],
+  packages: ['podman', 'buildah', 'skopeo', 'crun', 'runc', 'netavark', 'aardvark-dns', 'nftables'],
   readySubject: 'podman',
   units: ['podman.socket', 'podman'],
   sockets: [{ name: 'podman.sock', guestPath: '/run/podman/podman.sock', api: containerApi }],
   ping,
   portHolder: 'conmon',
   containerPorts,
-  seedFiles: () => ({}),
+  seedFiles: ({ ociRuntime }) => ({ 'containers.conf': containersConf(ociRuntime) }),
   // A docker client is one of two ways to use it.
   clients: [podmanConnection, { ...dockerContext, show: showOptional }],
+}
+
+/** containers.conf(5), beside the distribution's. */
+function containersConf(ociRuntime: OciRuntime): string {
+  return ociRuntime === '' ? '' : `[engine]\nruntime = "${ociRuntime}"\n`
 }
 
 async function showOptional(

@@ -30,6 +30,8 @@ const config: Config = {
   binfmt: true,
   param: {},
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
+  ociRuntime: '',
+  caCertificates: [],
 }
 
 const rule: PortForward = {

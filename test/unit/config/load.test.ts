@@ -41,6 +41,8 @@ const fallback: Config = {
   binfmt: true,
   param: {},
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
+  ociRuntime: '',
+  caCertificates: [],
 }
 
 describe('what a file may say', () => {
@@ -154,6 +156,12 @@ describe('what is wrong is told with file, line and column', () => {
     ['autoActivate: yes', '1:15: autoActivate must be true or false, not "yes"'],
     ['docker: [a]', '1:9: docker must be a map: the keys of daemon.json, not ["a"]'],
     ['mountType: nfs', '1:12: mountType must be sshfs, 9p or virtiofs, not "nfs"'],
+    ['ociRuntime: kata', '1:13: ociRuntime must be runc or crun, not "kata"'],
+    ['runtime: none\nociRuntime: crun', '2:13: ociRuntime is for docker and podman; none takes none'],
+    [
+      'caCertificates: [a.pem]',
+      '1:18: caCertificates[0] must be an absolute path, or one that begins with ~/, not "a.pem"',
+    ],
     ['runtime: Podman', '1:10: runtime must be docker, containerd, podman or none, not "Podman"'],
     ['mounts:\n  - /a', '2:5: mounts[0] must be a map with the key location, not "/a"'],
     ['mounts:\n  - writable: true', '2:5: mounts[0].location is missing'],

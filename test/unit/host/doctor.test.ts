@@ -4,7 +4,14 @@ import { currentHost, type Host } from '../../../src/host/platform.ts'
 import type { HostSystem } from '../../../src/host/system.ts'
 import { type Behaviour, machine } from './machine.ts'
 
-const base: Partial<Host> = { platform: 'linux', arch: 'x86_64', uid: 1000, user: 'ann', env: {} }
+const base: Partial<Host> = {
+  home: '/home/ann',
+  platform: 'linux',
+  arch: 'x86_64',
+  uid: 1000,
+  user: 'ann',
+  env: {},
+}
 const tools = [
   'qemu-system-x86_64',
   'qemu-system-aarch64',
@@ -23,6 +30,8 @@ const files = {
   '/etc/subuid': 'bob:1:5\nann:100000:65536\n',
   '/etc/subgid': '1000:100000:65536\n',
   '/usr/share/keyrings/debian-archive-keyring.gpg': '',
+  '/usr/lib/docker/cli-plugins/docker-compose': '',
+  '/home/ann/.docker/cli-plugins/docker-buildx': '',
 }
 const qemu: Behaviour = (command) =>
   command.endsWith('--version') ? 'QEMU emulator version 7.2.22 (Debian 1:7.2)\n' : ''
@@ -71,6 +80,8 @@ test('a good machine: all ok', async () => {
     'subordinate ids',
     'user namespaces',
     'docker',
+    'docker buildx',
+    'docker compose',
     'disk space',
   ])
 })
@@ -112,6 +123,13 @@ describe.each<[string, Setup, string, string, string]>([
     'qemu-system-x86_64: error',
     'no libfoo',
     'again',
+  ],
+  [
+    'no buildx where docker looks for it',
+    { host: { env: { DOCKER_CONFIG: '/elsewhere' } } },
+    'docker buildx: warning',
+    'not found',
+    'docker-buildx-plugin',
   ],
   ['no docker program', { without: ['docker'] }, 'docker: warning', 'DOCKER_HOST', 'docker-cli'],
   [

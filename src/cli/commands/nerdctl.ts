@@ -1,0 +1,78 @@
+import { createReadStream } from 'node:fs'
+import { nerdctlFull } from '../../artifacts/catalog.ts'
+import { sourceOf } from '../../artifacts/source.ts'
+import { ensureArtifact } from '../../artifacts/store.ts'
+import { externalName } from '../../config/profile.ts'
+import { TcolimaError } from '../../host/errors.ts'
+import { runStep } from '../../host/progress.ts'
+import { homePaths } from '../../instance/paths.ts'
+import { viewInstance } from '../../instance/view.ts'
+import type { CommandContext } from '../command.ts'
+import { workingFolder } from '../flags.ts'
+import { runInGuest } from '../guest-command.ts'
+import { guestOutput } from '../guest-output.ts'
+import { interruptible } from '../interrupt.ts'
+import { installWrapper } from '../nerdctl-wrapper.ts'
+import { ProgressView } from '../render/progress.ts'
+import { requireRunning } from '../running.ts'
+
+/** `tcolima nerdctl`: gives the exit code of nerdctl. */
+export async function run(context: CommandContext): Promise<number> {
+  const { rest, home, profile } = context
+  if (rest[0] === 'install') return await installWrapper(context, rest.slice(1))
+  requireRunning(context)
+  const runtime = viewInstance(home, profile)?.record?.runtime
+  if (runtime !== 'containerd') {
+    throw new TcolimaError(
+      'config',
+      `${externalName(profile)} runs ${runtime ?? 'nothing'}, not containerd`,
+      {
+        hint: `nerdctl is for containerd: tcolima start NAME --runtime containerd, then tcolima nerdctl -p NAME`,
+      },
+    )
+  }
+  if (!(await guestOutput(context, ['sh', '-c', 'command -v nerdctl'])).ok) await bringNerdctl(context)
+  const terminal = process.stdin.isTTY && process.stdout.isTTY
+  return await runInGuest(context, ['sudo', '-n', 'nerdctl', ...rest], terminal)
+}
+
+/** Puts nerdctl into the guest, from its release archive. */
+async function bringNerdctl(context: CommandContext): Promise<void> {
+  const { home, host, output } = context
+  const view = new ProgressView(output)
+  try {
+    await interruptible(async (signal) => {
+      const archive = await runStep(view.report, 'nerdctl', ({ note }) =>
+        ensureArtifact([nerdctlFull(host.arch)], {
+          folder: homePaths(home).downloads,
+          source: sourceOf(host.env.TCOLIMA_MIRROR, workingFolder() ?? '/'),
+          env: host.env,
+          signal,
+          note,
+        }),
+      )
+      await runStep(view.report, 'nerdctl in the guest', async () => {
+        const input = createReadStream(archive.file)
+        const command = ['sudo', '-n', '/usr/lib/tcolima/install-nerdctl']
+        const { ok, text } = await guestOutput(context, command, { input, signal })
+        if (!ok)
+          throw new TcolimaError('failed', `nerdctl could not be unpacked in the guest: ${text.trim()}`)
+      })
+    })
+  } catch (thrown) {
+    const error = TcolimaError.from(thrown)
+    if (error.code === 'cancelled') throw error
+    throw new TcolimaError(
+      error.code,
+      'there is no nerdctl in the guest, and it could not be brought there',
+      {
+        cause: error,
+        hint:
+          error.hint ??
+          'Without a way to GitHub: TCOLIMA_MIRROR names a mirror (docs/artifacts.md), or put a nerdctl into /usr/local/bin of the guest.',
+      },
+    )
+  } finally {
+    view.close()
+  }
+}

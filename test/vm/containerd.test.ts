@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { endProcesses, tcolima, temporaryFolder, userEnv } from './harness.ts'
+
+const profile = 'shims'
+const shared = inject('shared')
+const scratch = temporaryFolder()
+const image = 'test.invalid/busybox:latest'
+const env = userEnv(shared)
+const guest = (...args: string[]) => tcolima(['ssh', profile, '--', ...args])
+/** containerd's own client of the host, at the forwarded socket. */
+const ctr = (...args: string[]) =>
+  execa('ctr', ['--address', path.join(shared.home, profile, 'containerd.sock'), ...args], {
+    env,
+    extendEnv: false,
+    reject: false,
+    stdin: 'ignore',
+    timeout: 120_000,
+  })
+
+beforeAll(async () => {
+  const start = ['start', profile, '--runtime', 'containerd', '--memory', '2', '--disk', '10']
+  const started = await tcolima([...start, '--mount', `${shared.userHome}:w`])
+  expect(started.exitCode, String(started.stderr)).toBe(0)
+  const archive = await ociArchive(scratch.folder)
+  const imported = await ctr('images', 'import', '--all-platforms', archive)
+  expect(imported.exitCode, imported.stderr).toBe(0)
+})
+
+afterAll(async () => {
+  await tcolima(['delete', '--force', '--data', profile])
+  await endProcesses(shared.home, profile)
+  scratch.remove()
+})
+
+describe('containerd', () => {
+  it("answers the host's client at a socket for its user only", async () => {
+    expect(statSync(path.join(shared.home, profile, 'containerd.sock')).mode & 0o777).toBe(0o600)
+    const { stdout } = await ctr('version')
+    expect(stdout).toMatch(/Server:\s+Version:\s+1\.\d/)
+    expect((await ctr('images', 'list', '-q')).stdout).toBe(image)
+  })
+
+  it('runs a container with a folder of the host', async () => {
+    const folder = path.join(shared.userHome, 'share')
+    writeFileSync(path.join(folder, 'for-containerd'), 'host\n')
+    const bind = `type=bind,src=${folder},dst=/x,options=rbind:rw`
+    const run = ['sudo', 'ctr', 'run', '--rm', '--mount', bind, image, 'one', 'cat', '/x/for-containerd']
+    const result = await guest(...run)
+    expect([result.exitCode, result.stdout], String(result.stderr)).toEqual([0, 'host'])
+  })
+
+  it('keeps images and containers over a stop', async () => {
+    await guest('sudo', 'ctr', 'containers', 'create', image, 'kept', 'sleep', '1000')
+    expect((await tcolima(['restart', profile])).exitCode).toBe(0)
+    expect((await ctr('containers', 'list', '-q')).stdout).toBe('kept')
+    expect((await ctr('images', 'list', '-q')).stdout).toBe(image)
+  })
+})
+
+describe('tcolima nerdctl, with a stand-in for nerdctl', () => {
+  it('is told how to get nerdctl where there is none and nothing to fetch it from', async () => {
+    const result = await tcolima(['nerdctl', '-p', profile, 'ps'], {
+      env: { ...env, TCOLIMA_MIRROR: scratch.folder },
+    })
+    expect(result.exitCode).toBe(1)
+    expect(result.stderr).toMatch(/there is no nerdctl in the guest.*releases\/download/s)
+  })
+
+  it('its archive is unpacked without what Debian has', async () => {
+    const tree = path.join(scratch.folder, 'full')
+    const program =
+      '#!/bin/sh\nid -u; pwd; test -t 1 && echo terminal; printf "<%s>" "$@"; test -t 0 || cat; exit 42\n'
+    const files = {
+      'bin/nerdctl': program,
+      'bin/buildctl': 'x',
+      'bin/containerd': 'x',
+      'libexec/cni/bridge': 'x',
+    }
+    for (const [name, text] of Object.entries({ ...files, 'lib/systemd/system/containerd.service': 'x' })) {
+      mkdirSync(path.join(tree, path.dirname(name)), { recursive: true })
+      writeFileSync(path.join(tree, name), text, { mode: 0o755 })
+    }
+    const archive = path.join(scratch.folder, 'full.tar.gz')
+    await execa('tar', ['-C', tree, '-czf', archive, 'bin', 'lib', 'libexec'])
+    const unpacked = await tcolima(['ssh', profile, '--', 'sudo', '/usr/lib/tcolima/install-nerdctl'], {
+      stdin: 'pipe',
+      input: readFileSync(archive),
+    })
+    expect(unpacked.exitCode, String(unpacked.stderr)).toBe(0)
+    const there = await guest('find', '/usr/local', '-type', 'f')
+    expect(String(there.stdout).split('\n').sort()).toEqual([
+      '/usr/local/bin/buildctl',
+      '/usr/local/bin/nerdctl',
+      '/usr/local/libexec/cni/bridge',
+    ])
+  })
+
+  it('passes words, input, folder and the exit status on', async () => {
+    const folder = path.join(shared.userHome, 'share')
+    const result = await tcolima(['nerdctl', '-p', profile, 'run', '-it', '--rm', 'a b', '--', "'x'"], {
+      stdin: 'pipe',
+      input: 'typed',
+      cwd: folder,
+    })
+    expect([result.exitCode, result.stdout]).toEqual([
+      42,
+      `0\n${folder}\n<run><-it><--rm><a b><--><'x'>typed`,
+    ])
+  })
+
+  it('gives it a terminal where there is one', async () => {
+    const main = path.resolve(import.meta.dirname, '../../dist/main.cjs')
+    const command = `${process.execPath} ${main} nerdctl -p ${profile} -- ps`
+    const result = await execa('script', ['-qec', command, '/dev/null'], {
+      env,
+      extendEnv: false,
+      reject: false,
+      stdin: 'ignore',
+      timeout: 120_000,
+    })
+    expect(result.stdout).toContain('terminal')
+  })
+
+  it('install writes a program that does the same', async () => {
+    const program = path.join(scratch.folder, 'bin', 'nerdctl')
+    const made = await tcolima(['nerdctl', '-p', profile, 'install', '--path', program])
+    expect(made.exitCode, String(made.stderr)).toBe(0)
+    const result = await execa(program, ['ps', '-a'], {
+      env,
+      extendEnv: false,
+      reject: false,
+      stdin: 'ignore',
+    })
+    expect([result.exitCode, result.stdout]).toEqual([42, expect.stringContaining('<ps><-a>')])
+  })
+})
+
+/** An image of busybox as an archive in the form of OCI's image layout. */
+async function ociArchive(folder: string): Promise<string> {
+  const layout = path.join(folder, 'oci')
+  const blobs = path.join(layout, 'blobs/sha256')
+  mkdirSync(blobs, { recursive: true })
+  const blob = (content: Buffer | string, mediaType: string) => {
+    const digest = createHash('sha256').update(content).digest('hex')
+    writeFileSync(path.join(blobs, digest), content)
+    return { mediaType, digest: `sha256:${digest}`, size: Buffer.byteLength(content) }
+  }
+  const oci = 'application/vnd.oci.image'
+  const layer = blob(readFileSync(shared.busyboxTar), `${oci}.layer.v1.tar`)
+  const architecture = process.arch === 'x64' ? 'amd64' : 'arm64'
+  const rootfs = { type: 'layers', diff_ids: [layer.digest] }
+  const config = blob(
+    JSON.stringify({ architecture, os: 'linux', config: { Env: ['PATH=/bin'] }, rootfs }),
+    `${oci}.config.v1+json`,
+  )
+  const manifest = blob(
+    JSON.stringify({ schemaVersion: 2, mediaType: `${oci}.manifest.v1+json`, config, layers: [layer] }),
+    `${oci}.manifest.v1+json`,
+  )
+  const annotations = { 'io.containerd.image.name': image }
+  writeFileSync(
+    path.join(layout, 'index.json'),
+    JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
+  )
+  writeFileSync(path.join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
+  const archive = path.join(folder, 'oci.tar')
+  await execa('tar', ['-C', layout, '-cf', archive, 'blobs', 'index.json', 'oci-layout'])
+  return archive
+}
