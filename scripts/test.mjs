@@ -24,6 +24,8 @@ const testPackages = {
   fish: 'fish',
   tmux: 'tmux',
   man: 'man-db',
+  ruby: 'ruby',
+  'nix-instantiate': 'nix-bin',
   kubectl: 'kubernetes-client',
   openssl: 'openssl',
   podman: 'podman',
