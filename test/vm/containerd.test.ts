@@ -23,7 +23,8 @@ const ctr = (...args: string[]) =>
 
 beforeAll(async () => {
   const start = ['start', profile, '--runtime', 'containerd', '--memory', '2', '--disk', '10']
-  const started = await tcolima([...start, '--mount', `${shared.userHome}:w`])
+  // It builds an image first.
+  const started = await tcolima([...start, '--mount', `${shared.userHome}:w`], { timeout: 590_000 })
   expect(started.exitCode, String(started.stderr)).toBe(0)
   const archive = await ociArchive(scratch.folder)
   const imported = await ctr('images', 'import', '--all-platforms', archive)
@@ -67,7 +68,7 @@ describe('tcolima nerdctl, with a stand-in for nerdctl', () => {
       env: { ...env, TCOLIMA_MIRROR: scratch.folder },
     })
     expect(result.exitCode).toBe(1)
-    expect(result.stderr).toMatch(/there is no nerdctl in the guest.*releases\/download/s)
+    expect(result.stderr).toMatch(/there is no nerdctl in the guest.*nerdctl\/releases[\s\S]*TCOLIMA_MIRROR/)
   })
 
   it('its archive is unpacked without what Debian has', async () => {

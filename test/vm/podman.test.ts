@@ -45,6 +45,8 @@ beforeAll(async () => {
   ])
   const started = await tcolima([...start, '--mount', `${shared.userHome}:w`], {
     env: { ...env, ...proxies },
+    // It builds an image first.
+    timeout: 590_000,
   })
   expect(started.exitCode, String(started.stderr)).toBe(0)
   const made = await pod(['import', shared.busyboxTar, 'busybox'])

@@ -62,16 +62,11 @@ async function bringNerdctl(context: CommandContext): Promise<void> {
   } catch (thrown) {
     const error = TcolimaError.from(thrown)
     if (error.code === 'cancelled') throw error
-    throw new TcolimaError(
-      error.code,
-      'there is no nerdctl in the guest, and it could not be brought there',
-      {
-        cause: error,
-        hint:
-          error.hint ??
-          'Without a way to GitHub: TCOLIMA_MIRROR names a mirror (docs/artifacts.md), or put a nerdctl into /usr/local/bin of the guest.',
-      },
-    )
+    const text = `there is no nerdctl in the guest, and it could not be brought there: ${error.message}`
+    throw new TcolimaError(error.code, text, {
+      cause: error,
+      hint: 'Where GitHub cannot be reached, TCOLIMA_MIRROR names a mirror (docs/artifacts.md); or put a nerdctl into /usr/local/bin of the guest.',
+    })
   } finally {
     view.close()
   }
