@@ -4,7 +4,7 @@ import type { PlannedForward } from './plan.ts'
 export interface Forwarder {
   /**
    * Opens the host end. Throws with the reason in words when it cannot: the port is taken, or not permitted. Gives what
-   * closes it again. `again`: it could not a moment ago, and may most likely not yet.
+   * closes it again.
    */
-  open: (forward: PlannedForward, again?: boolean) => Promise<() => Promise<void>>
+  open: (forward: PlannedForward) => Promise<() => Promise<void>>
 }

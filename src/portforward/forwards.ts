@@ -186,7 +186,7 @@ export class Forwards extends EventEmitter<{ change: [] }> {
       return
     }
     try {
-      const close = await this.#options.forwarders[via].open(planned, before !== undefined)
+      const close = await this.#options.forwarders[via].open(planned)
       this.#entries.set(key, { planned, close })
       this.#options.log(`port ${key}: forwarded to guest ${guestText(planned)} (${via})`)
     } catch (error) {

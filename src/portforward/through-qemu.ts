@@ -3,22 +3,19 @@ import type { SocketOwner } from '../host/sockets.ts'
 import type { Forwarder } from './forwarder.ts'
 import { type Door, guestDoor } from './guest-door.ts'
 import { listenOnHost } from './host-end.ts'
-import { addHostfwd, addLoopbackHostfwd, type HumanMonitor, removeHostfwd } from './hostfwd.ts'
-import type { PlannedForward } from './plan.ts'
-import { bindProblem, refusal } from './refusal.ts'
+import { addLoopbackHostfwd, type HumanMonitor, removeHostfwd } from './hostfwd.ts'
 import { forwardUdp, type UdpFlow } from './udp.ts'
 
 /**
- * Forwards through QEMU's user network. UDP on an IPv4 address is a rule of QEMU, which outlives the agent. Everything else the
- * agent listens for, with a rule of QEMU's behind it on a port of the loopback, made with the first that comes: QEMU has
- * no IPv6 rules, and of many TCP connections at once it takes two (see guest-door.ts).
+ * Forwards through QEMU's user network. The agent listens, with one rule of QEMU's for each port of the guest behind it, on a port
+ * of the loopback, made with the first that comes: QEMU has no IPv6 rules, of many TCP connections at once it takes two
+ * (see guest-door.ts), and with two UDP rules for one port of the guest answers leave by the wrong one.
  */
 export function qemuForwarder(monitor: HumanMonitor, owner: SocketOwner): Forwarder {
   const inner = sharedRules(monitor)
   return {
-    open: async (forward, again) => {
-      const { hostAddress, hostPort, guestPort, proto } = forward
-      if (proto === 'udp' && !hostAddress.includes(':')) return await ownRule(monitor, forward, again)
+    open: async (forward) => {
+      const { guestPort, proto } = forward
       const rule = inner(proto, guestPort)
       try {
         if (proto === 'tcp') {
@@ -28,7 +25,7 @@ export function qemuForwarder(monitor: HumanMonitor, owner: SocketOwner): Forwar
             await rule.release()
           }
         }
-        const listening = await forwardUdp({ hostAddress, hostPort }, (reply) => udpFlow(rule.port, reply))
+        const listening = await forwardUdp(forward, (reply) => udpFlow(rule.port, reply))
         return async () => {
           await listening.close()
           await rule.release()
@@ -39,18 +36,6 @@ export function qemuForwarder(monitor: HumanMonitor, owner: SocketOwner): Forwar
       }
     },
   }
-}
-
-async function ownRule(
-  monitor: HumanMonitor,
-  { hostAddress, hostPort, guestPort, proto }: PlannedForward,
-  again: boolean | undefined,
-): Promise<() => Promise<void>> {
-  // Cheaper than to ask QEMU.
-  const problem = again ? await bindProblem(proto, hostAddress, hostPort) : undefined
-  if (problem !== undefined) throw refusal(problem, hostAddress, hostPort)
-  await addHostfwd(monitor, hostAddress, hostPort, guestPort, proto)
-  return async () => removeHostfwd(monitor, hostAddress, hostPort, proto)
 }
 
 /** A rule on a port of the loopback, for all forwards that lead to one port of the guest. */

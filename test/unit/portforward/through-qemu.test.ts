@@ -77,21 +77,36 @@ test('TCP: a port that is taken', async () => {
   expect(lines).toEqual([])
 })
 
-test('UDP: QEMU listens itself; tried again, a port that is still taken does not concern it', async () => {
+test('UDP: both families share a rule, or answers would leave by the wrong one', async () => {
   const { ask, lines } = monitor()
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  const open = (again: boolean) =>
-    qemuForwarder(ask, owner).open(planned('udp', '127.0.0.1', port, 53), again)
-  await expect(open(true)).rejects.toThrow(`port ${port} of the host is taken`)
-  expect(lines).toEqual([])
-  socket.close()
-  await once(socket, 'close')
-  const close = await open(true)
-  await close()
-  expect(lines).toEqual([
-    `hostfwd_add net0 udp:127.0.0.1:${port}-:53`,
-    `hostfwd_remove net0 udp:127.0.0.1:${port}`,
-  ])
+  const guest = createSocket('udp4')
+  guest.on('message', (data, from) => guest.send(`guest ${String(data)}`, from.port, from.address))
+  const forwarder = qemuForwarder(async (line) => {
+    const [, port] = /^hostfwd_add net0 udp:127\.0\.0\.1:(\d+)-:53$/.exec(line) ?? []
+    if (port !== undefined)
+      await new Promise<void>((resolve) => guest.bind(Number(port), '127.0.0.1', resolve))
+    return await ask(line)
+  }, owner)
+  const port = await freePort('udp')
+  const four = await forwarder.open(planned('udp', '127.0.0.1', port, 53))
+  const six = await forwarder.open(planned('udp', '::1', port, 53))
+  try {
+    expect(lines).toEqual([])
+    for (const [type, host] of [
+      ['udp4', '127.0.0.1'],
+      ['udp6', '::1'],
+    ] as const) {
+      const client = createSocket(type)
+      client.send('x', port, host)
+      const [answer] = (await once(client, 'message', { signal: AbortSignal.timeout(5000) })) as [Buffer]
+      expect(String(answer)).toBe('guest x')
+      client.close()
+    }
+    expect(lines).toEqual([expect.stringMatching(/^hostfwd_add net0 udp:127\.0\.0\.1:\d+-:53$/)])
+  } finally {
+    await four()
+    await six()
+    guest.close()
+  }
+  expect(lines.slice(1)).toEqual([expect.stringMatching(/^hostfwd_remove net0 udp:127\.0\.0\.1:\d+$/)])
 })
