@@ -82,26 +82,21 @@ function sharedRules(monitor: HumanMonitor): (proto: 'tcp' | 'udp', guestPort: n
 
 function udpFlow(port: () => Promise<number>, reply: (data: Buffer) => void): UdpFlow {
   const socket = createSocket('udp4')
-  const to = port()
-  // Nobody there at the moment: as with a network, a datagram is lost.
-  to.catch(() => undefined)
-  socket.on('error', () => undefined)
   let closed = false
-  void to.then(
-    (port) =>
-      socket.on('message', (data, from) => {
-        if (from.port === port) reply(data)
-      }),
-    () => undefined,
-  )
+  // Nobody there at the moment: as with a network, a datagram is lost.
+  socket.on('error', () => undefined)
+  const to = port().catch(() => undefined)
+  const send = async (data: Buffer) => {
+    const there = await to
+    if (there !== undefined && !closed) socket.send(data, there, '127.0.0.1')
+  }
+  socket.on('message', (data, from) => {
+    void to.then((there) => {
+      if (from.port === there) reply(data)
+    })
+  })
   return {
-    send: (data) =>
-      void to.then(
-        (port) => {
-          if (!closed) socket.send(data, port, '127.0.0.1')
-        },
-        () => undefined,
-      ),
+    send: (data) => void send(data),
     close: () => {
       closed = true
       socket.close()

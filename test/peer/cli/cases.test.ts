@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { instancePaths, type InstancePaths } from '../../../src/instance/paths.ts'
 import { writeRecord } from '../../../src/instance/record.ts'
 import { createDataDisk, diskSize } from '../../../src/vm/disks.ts'
+import { plainRecord } from '../../fixtures/record.ts'
 
 // Public reports of users of other programs (../shared/cases.md, B35 to B39), as far as they need no guest.
 const main = path.resolve(import.meta.dirname, '../../../dist/main.cjs')
@@ -34,17 +35,7 @@ async function tcolima(args: string[], { cwd = folder, env = {} }: { cwd?: strin
 async function made(): Promise<void> {
   await createDataDisk(paths.dataDisk, 10 * 2 ** 30)
   await createDataDisk(paths.rootDisk, 20 * 2 ** 30)
-  await writeRecord(paths.record, {
-    version: 1,
-    arch: 'x86_64',
-    runtime: 'docker',
-    imageDigest: '',
-    imageSha256: '',
-    user: { name: 'ann', uid: 1000 },
-    mac: '',
-    hostKey: '',
-    created: '',
-  })
+  await writeRecord(paths.record, plainRecord)
   writeFileSync(paths.config, 'disk: 10\nmounts: null\n')
 }
 

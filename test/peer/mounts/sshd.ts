@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { promises as fs } from 'node:fs'
-import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { errnoOf } from '../../../src/host/errors.ts'
 import { generateKey } from '../../../src/ssh/keys.ts'
 import type { SshTarget } from '../../../src/ssh/connection.ts'
 import { until } from './relay.ts'
+import { freePort } from '../../../src/portforward/free-port.ts'
 import { output } from './sshfs.ts'
 
 const guestConfig = path.resolve(
@@ -76,15 +76,6 @@ export async function startSshd(top: string, more: string[] = []): Promise<Sshd>
       await gone
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function killBelow(parent: ChildProcess): Promise<void> {

@@ -9,6 +9,7 @@ import {
   type PortForwardEntry,
   resolvePortForward,
 } from '../../../src/config/port-forwards.ts'
+import { freePort } from '../../../src/portforward/free-port.ts'
 import { ReverseForwards } from '../../../src/portforward/reverse.ts'
 import { SshConnection } from '../../../src/ssh/connection.ts'
 import { SshLink } from '../../../src/ssh/link.ts'
@@ -49,15 +50,6 @@ function settled(entries: PortForwardEntry[]): PortForward[] {
 function reverseForwards(entries: PortForwardEntry[]): ReverseForwards {
   const rules = settled(entries)
   return new ReverseForwards({ rules, connect: () => link.get(), platform: 'linux', log: () => undefined })
-}
-
-async function freePort(): Promise<number> {
-  const free = createServer().listen(0, '127.0.0.1')
-  await once(free, 'listening')
-  const { port } = free.address() as AddressInfo
-  free.close()
-  await once(free, 'close')
-  return port
 }
 
 /** What comes back after the end of what was sent; the "guest" of these tests is this machine. */

@@ -10,6 +10,7 @@ import { instancePaths, type InstancePaths } from '../../../src/instance/paths.t
 import { writeRecord } from '../../../src/instance/record.ts'
 import { refuseChanges } from '../../../src/instance/refuse-changes.ts'
 import { createDataDisk, diskSize, qcow2Size } from '../../../src/vm/disks.ts'
+import { plainRecord } from '../../fixtures/record.ts'
 
 let home: string
 let paths: InstancePaths
@@ -21,18 +22,6 @@ beforeEach(async () => {
 afterEach(() => rmSync(home, { recursive: true, force: true }))
 
 const config: Config = { ...defaults, arch: 'x86_64', mounts: [], disk: 10 * GIB }
-const record = {
-  version: 1,
-  arch: 'x86_64',
-  runtime: 'docker',
-  imageDigest: '',
-  imageSha256: '',
-  user: { name: 'ann', uid: 1000 },
-  mac: '',
-  hostKey: '',
-  created: '',
-} as const
-
 test('the size in the header is what qemu-img says', async () => {
   await createDataDisk(paths.dataDisk, 10.5 * GIB)
   expect(qcow2Size(paths.dataDisk)).toBe(await diskSize(paths.dataDisk))
@@ -43,7 +32,7 @@ test('the size in the header is what qemu-img says', async () => {
 test('a smaller disk, and what is fixed, are refused by what is on the disk', async () => {
   await createDataDisk(paths.dataDisk, 20 * GIB)
   await createDataDisk(paths.rootDisk, 25 * GIB)
-  await writeRecord(paths.record, record)
+  await writeRecord(paths.record, plainRecord)
   expect(() => refuseChanges(paths, { ...config, arch: 'aarch64' })).toThrow(
     /^arch: .*\ndisk: the data disk has 20GiB and cannot shrink to 10GiB.*\nrootDisk: .*25GiB/,
   )

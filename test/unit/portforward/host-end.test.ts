@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Duplex, PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../../src/portforward/free-port.ts'
 import { bindingOf, listenOnHost } from '../../../src/portforward/host-end.ts'
 import type { PlannedForward } from '../../../src/portforward/plan.ts'
 
@@ -93,15 +94,6 @@ describe('a socket of the host', () => {
 })
 
 describe('a port of the host', () => {
-  async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    server.close()
-    await once(server, 'close')
-    return typeof address === 'object' && address ? address.port : 0
-  }
-
   test('whose listener goes keeps its connections and takes no more', async () => {
     const hostPort = await freePort()
     const close = await listenOnHost({ ...base, hostAddress: '127.0.0.1', hostPort }, owner, echo)

@@ -4,21 +4,13 @@ import { PassThrough } from 'node:stream'
 import { afterEach, expect, test } from 'vitest'
 import { DatagramReader, encodeDatagram, encodeFlowEnd } from '../../../src/portforward/udp-frames.ts'
 import { datagramRelay, sharedRelays } from '../../../src/portforward/udp-over-ssh.ts'
+import { freePort } from '../../../src/portforward/free-port.ts'
 import { forwardUdp, type UdpFlow } from '../../../src/portforward/udp.ts'
 
 const open: (() => void)[] = []
 afterEach(() => {
   for (const close of open.splice(0)) close()
 })
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
-}
 
 function client(): Socket {
   const socket = createSocket('udp4')
@@ -28,7 +20,7 @@ function client(): Socket {
 
 /** Flows that answer each datagram with their own number before it. */
 async function echo(limits?: { flows: number; idleMs: number }) {
-  const hostPort = await freePort()
+  const hostPort = await freePort('udp')
   const made: { closed: boolean }[] = []
   const forward = await forwardUdp(
     { hostAddress: '127.0.0.1', hostPort },
