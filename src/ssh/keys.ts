@@ -13,10 +13,16 @@ export interface KeyPair {
   public: string
 }
 
+// Two strings: the algorithm's name and the key, each after its length (RFC 8709 section 4).
+const blobBytes = 4 + 'ssh-ed25519'.length + 4 + 32
+
 /** Makes an Ed25519 key pair. */
 export function generateKey(comment: string): KeyPair {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment })
-  return { private: pair.private, public: pair.public }
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment })
+    // ssh2 drops the zero bytes that one key in 256 begins with, and no program takes the rest.
+    if (keyBlob(pair.public).length === blobBytes) return { private: pair.private, public: pair.public }
+  }
 }
 
 /**

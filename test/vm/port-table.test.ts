@@ -68,17 +68,17 @@ function moved(line: Omit<Case, 'six'>, move: (port: number) => number, six: boo
   return { name, rules: rules.map(rule), listeners: listeners.map(text), expected: expected.map(text), six }
 }
 
+// Below the ports that the host gives to its own connections (from 32768 on).
+const portsOf = (at: number) => (port: number) =>
+  20_000 + 300 * at + (port % 100) + 100 * Math.floor(port / 1000)
+
 // Published without a listener: test/vm/ports-ready.test.ts has real ones.
 const real = ([, listeners]: [string, string[], string[]]) => !listeners.some((text) => text.endsWith(' nat'))
 const defaults = [
   ...withoutRules.filter(real).map((line) => ({ line, six: false })),
   ...(hasIPv6() ? withIPv6.filter(real).map((line) => ({ line, six: true })) : []),
 ].map(({ line: [name, listeners, expected], six }, at) =>
-  moved(
-    { name: six ? `${name}, with IPv6` : name, rules: [], listeners, expected },
-    (port) => 20_000 + 600 * at + port,
-    six,
-  ),
+  moved({ name: six ? `${name}, with IPv6` : name, rules: [], listeners, expected }, portsOf(at), six),
 )
 const lima = limaCases.map(([listener, forward]) =>
   moved(
@@ -91,11 +91,7 @@ const limaAll = {
   ...moved({ name: '', rules: limaRules, listeners: [], expected: [] }, (port) => 20_000 + port, false),
 }
 const others = withRules.map(([name, rules, listeners, expected], at) =>
-  moved(
-    { name, rules, listeners, expected },
-    (port) => 20_000 + 300 * at + (port % 100) + 100 * Math.floor(port / 1000),
-    false,
-  ),
+  moved({ name, rules, listeners, expected }, portsOf(at), false),
 )
 // These would decide for all others too.
 const matchesAll = ({ rules }: Case) =>

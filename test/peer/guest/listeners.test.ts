@@ -36,7 +36,7 @@ describe.each([
   ['sock_diag', 'look_at_listeners(); print "$_\\n" for listeners()'],
   [
     '/proc/net',
-    'for my $t (qw(tcp tcp6 udp udp6)) { print "$_\\n" for @{ parse_table($t, read_table($t)) } }',
+    'for my $t (qw(tcp tcp6 udp udp6)) { print "$_\\n" for keys %{ parse_table($t, read_table($t)) } }',
   ],
 ])('%s', (_name, script) => {
   const found = () => {
@@ -84,6 +84,25 @@ describe.each([
     const ports = await Promise.all(Array.from({ length: 700 }, () => listen('127.0.0.2')))
     expect(found()).toEqual(expect.arrayContaining(ports.map((port) => `tcp 127.0.0.2 ${port}`)))
   })
+})
+
+test('the ports that podman keeps for its containers are none, whichever of its programs has them', async () => {
+  const port = await listen('127.0.0.3')
+  // A process by another name with a port of its own, until its parent ends.
+  const keeper = (name: string, more = '') => `{
+    socket(my $s, 2, 1, 6); bind($s, pack('S n C4 x8', 2, 0, 127, 0, 0, 3)); listen($s, 1);
+    push @ports, unpack('x2 n', getsockname($s)); pipe(my $end, my $parent); pipe(my $from, my $ready);
+    if (!fork) {
+      close $_ for $parent, @parents; $0 = '${name}${more}';
+      open(my $comm, '>', '/proc/self/comm'); print $comm '${name}'; close $comm; close $ready; <$end>; exit;
+    }
+    close $ready; <$from>; push @parents, $parent;
+  }`
+  const script = `use strict; our $CONMON = '/'; my (@parents, @ports);
+    ${keeper('conmon')} ${keeper('podman')} ${keeper('podman', ' system service tcp:127.0.0.3:0')} ${keeper('nginx')}
+    my %seen; for (1 .. 2) { look_at_listeners(); $seen{$_}++ for grep { /^tcp 0300007F/ } listeners(); }
+    print join ' ', map { $seen{ sprintf 'tcp 0300007F %04X', $_ } // 0 } @ports, ${port};`
+  expect(perl(script)).toBe('0 0 2 2 2')
 })
 
 test('a look says whether anything changed', () => {

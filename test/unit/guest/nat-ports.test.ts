@@ -29,10 +29,10 @@ const trie = `Main:
               /32 host LOCAL
 `
 
-/** What the program finds in the rules of a nat table, without their table around them. */
-function found(rules: string): string[] {
+/** What the program finds in the rules of a nat table of iptables', without their table around them, and in a text of nft's. */
+function found(rules: string, nft = ''): string[] {
   writeFileSync(path.join(folder, 'fib_trie'), trie)
-  writeFileSync(path.join(folder, 'rules'), `*nat\n:PREROUTING ACCEPT [0:0]\n${rules.trim()}\nCOMMIT\n`)
+  writeFileSync(path.join(folder, 'rules'), `*nat\n:PREROUTING ACCEPT [0:0]\n${rules.trim()}\nCOMMIT\n${nft}`)
   const said = execFileSync('perl', [program, path.join(folder, 'rules'), path.join(folder, 'fib_trie')], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -172,6 +172,104 @@ ${nodePorts}`),
   })
 })
 
+describe('nft', () => {
+  // Netavark 1.14, shortened; beside what iptables has in nft.
+  const netavark = (
+    published: string,
+    reached: string,
+  ) => `# Warning: table ip nat is managed by iptables-nft, do not touch!
+table ip nat {
+	chain PREROUTING {
+		type nat hook prerouting priority dstnat; policy accept;
+		tcp dport 9999 dnat to 10.0.2.15:62053
+	}
+}
+table inet netavark {
+	chain INPUT {
+		type filter hook input priority filter; policy accept;
+		ip saddr 10.88.0.0/16 meta l4proto { tcp, udp } th dport 53 accept
+	}
+	chain POSTROUTING {
+		type nat hook postrouting priority srcnat; policy accept;
+		meta mark & 0x00002000 == 0x00002000 masquerade
+		ip saddr 10.88.0.0/16 jump nv_2f_10_88_0_0_nm16
+	}
+	chain PREROUTING {
+		type nat hook prerouting priority dstnat; policy accept;
+		fib daddr type local jump NETAVARK-HOSTPORT-DNAT
+	}
+	chain OUTPUT {
+		type nat hook output priority dstnat; policy accept;
+		fib daddr type local jump NETAVARK-HOSTPORT-DNAT
+	}
+	chain NETAVARK-HOSTPORT-DNAT {
+${published}
+	}
+	chain NETAVARK-HOSTPORT-SETMARK {
+		meta mark set meta mark | 0x00002000
+	}
+	chain nv_2f_10_88_0_0_nm16_dnat {
+${reached}
+	}
+}
+table ip6 other {
+	chain PREROUTING {
+		type nat hook prerouting priority dstnat; policy accept;
+		tcp dport 7777 dnat to [fd00::2]:80
+	}
+}
+`
+  const to = 'jump nv_2f_10_88_0_0_nm16_dnat'
+
+  test('the ports of podman', () => {
+    const ports = (proto: string, port: number, address = '') => `
+		ip saddr 10.88.0.0/16 ${address}${proto} dport ${port} jump NETAVARK-HOSTPORT-SETMARK
+		ip saddr 127.0.0.1 ${address}${proto} dport ${port} jump NETAVARK-HOSTPORT-SETMARK
+		${address}${proto} dport ${port} dnat ip to 10.88.0.2:80`
+    const text = netavark(
+      `		tcp dport 18182 ${to}\n		udp dport 5300 ${to}\n		ip daddr 127.0.0.1 tcp dport 8081 ${to}`,
+      ports('tcp', 18_182) +
+        ports('udp', 5300) +
+        ports('tcp', 8081, 'ip daddr 127.0.0.1 ') +
+        ports('tcp', 8082),
+    )
+    expect(found('', text)).toEqual([everywhere(18_182), loopback(8081), everywhere(5300, 'udp')])
+    expect(found('-A PREROUTING -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8080', text)).toEqual([
+      everywhere(80),
+      everywhere(18_182),
+      loopback(8081),
+      everywhere(5300, 'udp'),
+    ])
+  })
+
+  test.each<[string, string, string[]]>([
+    [
+      'a range',
+      'tcp dport 8000-8002 dnat ip to 10.9.0.2',
+      [8000, 8001, 8002].map((port) => everywhere(port)),
+    ],
+    ['a set', 'tcp dport { 81, 8000-8001 } dnat ip to 10.9.0.2', [81, 8000, 8001].map((p) => everywhere(p))],
+    ['a set of protocols', 'meta l4proto { tcp, udp } th dport 80 dnat ip to 10.9.0.2', []],
+    ['one protocol', 'meta l4proto udp th dport 80 dnat ip to 10.9.0.2', [everywhere(80, 'udp')]],
+    ['a redirection', 'tcp dport 80 counter packets 1 bytes 2 redirect to :8080', [everywhere(80)]],
+    ['with a remark', 'tcp dport 80 dnat ip to 10.9.0.2 comment "tcp dport 81 accept"', [everywhere(80)]],
+    ['all but a port', 'tcp dport != 22 dnat ip to 10.9.0.2', []],
+    ['from somebody else', 'ip saddr 10.4.0.0/24 tcp dport 80 dnat ip to 10.9.0.2', []],
+    ['from all but', 'ip saddr != 10.4.0.0/24 tcp dport 80 dnat ip to 10.9.0.2', [everywhere(80)]],
+    ['from a bridge', 'iifname "br0" tcp dport 80 dnat ip to 10.9.0.2', []],
+    ['not from a bridge', 'iifname != "br0" tcp dport 80 dnat ip to 10.9.0.2', [everywhere(80)]],
+    ['from the card', 'iifname "eth0" tcp dport 80 dnat ip to 10.9.0.2', [everywhere(80)]],
+    ['to an address', 'ip daddr 10.0.2.15 tcp dport 80 dnat ip to 10.9.0.2', [onCard(80)]],
+    ['to IPv6', 'tcp dport 80 dnat ip6 to [fd00::2]:80', []],
+    ['of IPv6', 'ip6 daddr fd00::1 tcp dport 80 dnat ip to 10.9.0.2', []],
+    ['no verdict', 'tcp dport 80 counter packets 0 bytes 0', []],
+    ['after all have left', 'return\n\t\ttcp dport 80 dnat ip to 10.9.0.2', []],
+    ['by a map', 'dnat ip to tcp dport map { 80 : 10.9.0.2 }', []],
+  ])('%s', (_name, rule, ports) => {
+    expect(found('', netavark(`\t\t${rule}`, '')).toSorted()).toEqual(ports.toSorted())
+  })
+})
+
 describe('rules by hand', () => {
   test.each<[string, string, string[]]>([
     [
@@ -254,6 +352,7 @@ describe('the kernel’s messages of changed rules', () => {
     ["docker's", message('nat', 'DOCKER'), '0'],
     ['what only leaves', message('nat', 'POSTROUTING'), '0'],
     ['another table', message('filter', 'FORWARD'), '0'],
+    ["podman's", message('netavark', 'NETAVARK-HOSTPORT-DNAT'), '1'],
     ['several', Buffer.concat([message('nat', 'DOCKER'), message('nat', 'PREROUTING')]), '1'],
     ['none', Buffer.alloc(0), '0'],
   ])('%s', (_name, bytes, answer) => {

@@ -49,6 +49,11 @@ test('two keys differ; the comment is the one asked for', () => {
   expect(one.private).not.toBe(two.private)
 })
 
+test('no key is short of the zero bytes it begins with, as one in 256 does', () => {
+  const lengths = Array.from({ length: 1500 }, () => keyBlob(generateKey('x').public).length)
+  expect(new Set(lengths)).toEqual(new Set([4 + 11 + 4 + 32]))
+})
+
 test('keyBlob: the bytes SSH sends, whatever stands around them', () => {
   const { public: line } = generateKey('x')
   const blob = keyBlob(line)
