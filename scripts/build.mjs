@@ -47,7 +47,7 @@ await build({
   logLevel: 'warning',
 })
 // For who installs the package: npm links the manual pages itself.
-const { manPages, completionScript, shells } = await commandTexts()
+const { manPages, completionScript, shells, programHelp, writtenHelp } = await commandTexts()
 const { version } = JSON.parse(await readFile('package.json', 'utf8'))
 const fileNames = { bash: 'tcolima', zsh: '_tcolima', fish: 'tcolima.fish', powershell: 'tcolima.ps1' }
 await mkdir('dist/man')
@@ -56,5 +56,6 @@ for (const shell of shells) {
   await mkdir(`dist/completions/${shell}`, { recursive: true })
   await writeFile(`dist/completions/${shell}/${fileNames[shell]}`, completionScript(shell))
 }
+await writeFile('dist/help.json', JSON.stringify(writtenHelp(programHelp)))
 await chmod('dist/main.cjs', 0o755)
 await writeFile('dist/.built', '')

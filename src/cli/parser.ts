@@ -11,20 +11,7 @@ import { version } from './version.ts'
  */
 export async function parse(words: string[]): Promise<Invocation | undefined> {
   let found: Invocation | undefined
-  const program = new Commander('tcolima')
-    .description('Linux machines for containers on macOS and Linux')
-    .version(version(), '--version', 'print the version')
-    .enablePositionalOptions()
-    .exitOverride()
-    .showSuggestionAfterError()
-    // Errors have one renderer, and it is not this one.
-    .configureOutput({ outputError: () => undefined })
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong usage or config, 3 not running or not found.',
-    )
-  addGlobals(program)
-  for (const command of commands) addCommand(program, words, command, (invocation) => (found = invocation))
+  const program = programOf(words, version(), (invocation) => (found = invocation))
   if (words.length === 0) {
     program.outputHelp()
     return undefined
@@ -37,6 +24,33 @@ export async function parse(words: string[]): Promise<Invocation | undefined> {
     if (error.exitCode === 0) return undefined
     throw usageError(error.message, words)
   }
+}
+
+/** The help of the whole program as a terminal of that many columns gets it. */
+export function programHelp(columns: number): string {
+  let text = ''
+  programOf([], '', () => undefined)
+    .configureOutput({ getOutHelpWidth: () => columns, writeOut: (part) => (text += part) })
+    .outputHelp()
+  return text
+}
+
+function programOf(words: string[], own: string, take: (invocation: Invocation) => void): Commander {
+  const program = new Commander('tcolima')
+    .description('Linux machines for containers on macOS and Linux')
+    .version(own, '--version', 'print the version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError()
+    // Errors have one renderer, and it is not this one.
+    .configureOutput({ outputError: () => undefined })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage or config, 3 not running or not found.',
+    )
+  addGlobals(program)
+  for (const command of commands) addCommand(program, words, command, take)
+  return program
 }
 
 function usageError(text: string, words: string[]): TcolimaError {

@@ -12,6 +12,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { programHelp } from '../../../src/cli/parser.ts'
+import type { WrittenHelp } from '../../../src/cli/written-help.ts'
 
 const main = path.resolve(import.meta.dirname, '../../../dist/main.cjs')
 
@@ -65,7 +67,10 @@ describe('usage', () => {
   })
 
   it('help and version need nothing', async () => {
-    expect((await tcolima('--help')).stdout).toContain('Machine:')
+    const { stdout } = await tcolima('--help')
+    expect(`${stdout}\n`).toBe(programHelp(80))
+    const { text } = JSON.parse(readFileSync(path.join(main, '../help.json'), 'utf8')) as WrittenHelp
+    expect(text).toBe(programHelp(80))
     expect((await tcolima('start', '--help')).stdout).toContain('--memory <GiB>')
     expect((await tcolima('version')).stdout).toMatch(/^tcolima \d+\.\d+\.\d+$/)
   })
