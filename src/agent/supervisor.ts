@@ -253,7 +253,7 @@ export class Supervisor {
     const { machine, names, state } = running
     const changed = liveChanges(state.config, config)
     if (changed.length > 0) {
-      const { portForwards, network, mounts, mountInotify } = config
+      const { portForwards, network, mounts, mountInotify, mirror } = config
       // It alone can fail, and nothing of the others is to be changed then.
       if (changed.includes('mounts')) await changeMounts(this.#liveMounts(signal), mounts)
       await saveSettings(this.#context, params)
@@ -261,7 +261,7 @@ export class Supervisor {
       if (changed.includes('portForwards')) machine.setPortForwards(portForwards, clusterPort)
       if (changed.includes('mountInotify')) machine.setMountInotify(mountInotify)
       if (changed.includes('network')) names?.change(network)
-      state.config = { ...state.config, portForwards, network, mounts, mountInotify }
+      state.config = { ...state.config, portForwards, network, mounts, mountInotify, mirror }
       await writeState(paths.state, state)
       log(`changed: ${changed.join(', ')}`)
       if (changed.includes('kubernetes')) {

@@ -39,6 +39,9 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     kubernetesVersion: textOf(context, 'kubernetesVersion'),
     kubernetesPort: textOf(context, 'kubernetesPort') ?? textOf(context, 'k3sListenPort'),
     k3sArg: flags.k3sArg as string[] | undefined,
+    ociRuntime: textOf(context, 'ociRuntime'),
+    caCertificate: flags.caCertificate as string[] | undefined,
+    mirror: textOf(context, 'mirror'),
   }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }

@@ -89,6 +89,17 @@ export const settings: Flag[] = [
     summary: 'programs and images of other processors run (default true)',
     values: boolean,
   },
+  {
+    flags: '--oci-runtime <name>',
+    summary: 'what starts containers, for docker and podman: runc, crun',
+    values: ['runc', 'crun'],
+  },
+  {
+    flags: '--ca-certificate <file>',
+    summary: 'certificates that everything in the guest trusts',
+    values: 'file',
+    list: true,
+  },
   { flags: '--param <NAME=VALUE>', summary: 'parameter of the settings or of a template', list: true },
   {
     flags: '-k, --kubernetes [boolean]',

@@ -31,6 +31,8 @@ export const changeTimes = {
   binfmt: 'start',
   ociRuntime: 'start',
   caCertificates: 'start',
+  // Of the host, not of the machine.
+  mirror: 'live',
   sshPort: 'start',
   sshConfig: 'start',
   env: 'start',

@@ -31,4 +31,5 @@ export const defaults = {
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
   ociRuntime: '',
   caCertificates: [],
+  mirror: '',
 } as const

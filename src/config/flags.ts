@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { TcolimaError } from '../host/errors.ts'
 import { type Checked, shown } from './checked.ts'
 import {
@@ -6,13 +7,16 @@ import {
   checkCpuType,
   checkHostname,
   checkMountType,
+  checkOciRuntime,
   checkRuntime,
 } from './choices.ts'
 import { checkEnvName, checkEnvValue, checkParamName } from './env.ts'
 import { checkK3sArg, checkKubernetesPort, parseK3sVersion } from './kubernetes.ts'
+import { checkMirror } from './mirror.ts'
 import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
 import { asEntry, clashingMount, type MountEntry, type PathBase, parseMountFlag } from './mounts.ts'
 import { checkName, checkNameServer, checkNameTarget, circularName } from './names.ts'
+import { absolutePath } from './paths.ts'
 import { plainNumber } from './units.ts'
 
 /** The settings of the command line as text, as the user typed them. */
@@ -67,6 +71,12 @@ export interface FlagValues {
   binfmt: boolean
   /** `--param`, `NAME=VALUE`, once for each. Takes the place of the file's. */
   param: readonly string[]
+  /** `--oci-runtime` */
+  ociRuntime: string
+  /** `--ca-certificate`, once for each file. Takes the place of the file's. */
+  caCertificate: readonly string[]
+  /** `--mirror` */
+  mirror: string
 }
 
 /** New values for keys of the file, in the form the file has them. A key that is undefined or absent stays as it is. */
@@ -99,6 +109,9 @@ export interface ConfigChanges {
   env?: Record<string, string> | undefined
   binfmt?: boolean | undefined
   param?: Record<string, string> | undefined
+  ociRuntime?: string | undefined
+  caCertificates?: string[] | undefined
+  mirror?: string | undefined
 }
 
 /** What a flag is measured against: the host's processors and memory (bytes), and where its paths begin. */
@@ -134,6 +147,9 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     env: flags.env && textMap('--env', flags.env, checkEnvName),
     binfmt: flags.binfmt,
     param: flags.param && textMap('--param', flags.param, checkParamName),
+    ociRuntime: checked('--oci-runtime', flags.ociRuntime, checkOciRuntime),
+    caCertificates: flags.caCertificate?.map((text) => fileOfFlag('--ca-certificate', text, base)),
+    mirror: flags.mirror === undefined ? undefined : mirrorChange(flags.mirror, base),
   })
 }
 
@@ -177,6 +193,20 @@ function kubernetesChanges(flags: Partial<FlagValues>): ConfigChanges['kubernete
     k3sArgs: k3sArg?.map((text) => checkedFlag('--k3s-arg', text, checkK3sArg)),
   })
   return Object.keys(changes).length > 0 ? changes : undefined
+}
+
+function mirrorChange(text: string, base: PathBase): string {
+  const isUrl = /^[a-z][a-z0-9+.-]+:/i.test(text)
+  const plain = text === '' || isUrl ? text : fileOfFlag('--mirror', text, base)
+  return checkedFlag('--mirror', plain, (each) => checkMirror(each, base.home))
+}
+
+/** A path as the shell knows it: a relative one begins in the current folder. */
+function fileOfFlag(flag: string, text: string, { home, cwd }: PathBase): string {
+  const file =
+    absolutePath(text, home) ?? (cwd === undefined || text === '' ? undefined : path.resolve(cwd, text))
+  if (file === undefined) throw new TcolimaError('usage', `${flag} takes a path, not ${shown(text)}`)
+  return file
 }
 
 function networkChanges(flags: Partial<FlagValues>): ConfigChanges['network'] {

@@ -113,10 +113,11 @@ export function parseLayers(
   }
 }
 
-/** Throws `config`, by the file that says it, where the engine takes no such choice. */
+/** Throws `config`, by the file that says it (`usage` where only a flag does), where the engine takes no such choice. */
 function refuseOciRuntime({ ociRuntime, runtime }: Config, document: ConfigDocument | undefined): void {
-  if (!document || ociRuntime === '' || runtime === 'docker' || runtime === 'podman') return
+  if (ociRuntime === '' || runtime === 'docker' || runtime === 'podman') return
   const message = `ociRuntime is for docker and podman; ${runtime} takes none`
+  if (!document) throw new TcolimaError('usage', message)
   throw document.error([{ offset: document.offsetOf(['ociRuntime']), message }])
 }
 
@@ -199,6 +200,7 @@ function resolved(settings: Settings, host: HostFacts): Config {
     param: settings.param ?? defaults.param,
     ociRuntime: settings.ociRuntime ?? defaults.ociRuntime,
     caCertificates: settings.caCertificates ?? defaults.caCertificates,
+    mirror: settings.mirror ?? defaults.mirror,
     kubernetes: resolvedKubernetes(settings.kubernetes),
   }
 }

@@ -169,14 +169,23 @@ export const reference: Record<string, KeyReference> = {
   },
   ociRuntime: {
     text: "What starts containers, for docker and podman; empty: the engine's choice, runc and crun.",
+    flag: '--oci-runtime',
     setting: 'ociRuntime',
     default: '',
     json: { enum: ['', 'runc', 'crun'] },
   },
   caCertificates: {
     text: 'Files with certificates (PEM) that everything in the guest trusts.',
+    flag: '--ca-certificate',
     setting: 'caCertificates',
     default: [],
+  },
+  mirror: {
+    text: 'Where artefacts such as k3s come from: a URL or a folder; empty: their releases. TCOLIMA_MIRROR counts before it.',
+    flag: '--mirror',
+    setting: 'mirror',
+    default: '',
+    json: { type: 'string' },
   },
   sshPort: {
     text: "Port of this computer that leads to the guest's SSH; 0 takes a free one.",

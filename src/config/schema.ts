@@ -17,6 +17,7 @@ import {
 import type { FlagBase } from './flags.ts'
 import { checkEnvName, checkEnvValue, checkParamName } from './env.ts'
 import { ignoredNetworkShape, ignoredShape } from './ignored.ts'
+import { checkMirror } from './mirror.ts'
 import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
 import type { KubernetesConfig } from './kubernetes.ts'
 import { kubernetesSchema } from './kubernetes-schema.ts'
@@ -83,6 +84,8 @@ export interface Config {
   ociRuntime: OciRuntime
   /** Files on this computer with certificates that everything in the guest trusts; absolute. */
   caCertificates: readonly string[]
+  /** Where artefacts come from: a URL or an absolute folder; '': their releases. */
+  mirror: string
 }
 
 /** What the configuration depends on outside the file; `cwd` is undefined when the current folder no longer exists. */
@@ -124,6 +127,7 @@ export function settingsSchema(host: HostFacts) {
     kubernetes: kubernetesSchema().optional(),
     ociRuntime: checkedBy(checkOciRuntime),
     caCertificates: z.array(certificateSchema(host.home), 'must be a list of files').optional(),
+    mirror: checkedBy((value) => checkMirror(value, host.home)),
     ...ignoredShape(),
   })
 }

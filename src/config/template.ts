@@ -117,6 +117,9 @@ ociRuntime: ""
 # caCertificates: [~/corp-ca.pem]
 caCertificates: []
 
+# Where artefacts such as k3s come from: a URL, or a folder; "" for their releases.
+mirror: ""
+
 # Where ports and sockets of the guest appear, by the first rule that matches; what none matches appears on this computer
 # at the same port, on the addresses it has in the guest (loopback or all). Examples:
 # portForwards:

@@ -46,6 +46,7 @@ const absent = {
   kubernetes: { enabled: false, version: '', k3sArgs: [], port: 0 },
   ociRuntime: '',
   caCertificates: [],
+  mirror: '',
 } as const
 
 /** Reads the state. Gives undefined when there is none or it cannot be read: nothing is known to run then. */

@@ -58,7 +58,7 @@ async function start(context: CommandContext, action: 'start' | 'reset'): Promis
       action,
       kubernetes: config.kubernetes,
       changes: { ...changes },
-      mirror: mirrorOf(context),
+      mirror: mirrorOf(context, config.mirror),
     }
     const { cluster } = await ask(context, params, view)
     if (cluster) await clusterConfig(context, cluster, config.activate, view)

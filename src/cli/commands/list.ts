@@ -34,11 +34,16 @@ export function listEntry(view: InstanceView) {
     cpus: state?.config.cpus ?? 0,
     memory: state?.config.memory ?? 0,
     disk: state?.config.disk ?? 0,
-    runtime: record?.runtime ?? '',
+    runtime: runtimeOf(view),
     address: '',
     ...(view.protected ? { protected: true } : {}),
     ...(reason === undefined ? {} : { reason }),
   }
+}
+
+/** As Colima names it: with a cluster `docker+k3s`. */
+function runtimeOf({ record, state }: InstanceView): string {
+  return `${record?.runtime ?? ''}${state?.config.kubernetes.enabled ? '+k3s' : ''}`
 }
 
 function row(view: InstanceView): string[] {

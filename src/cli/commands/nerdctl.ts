@@ -2,17 +2,19 @@ import { createReadStream } from 'node:fs'
 import { nerdctlFull } from '../../artifacts/catalog.ts'
 import { sourceOf } from '../../artifacts/source.ts'
 import { ensureArtifact } from '../../artifacts/store.ts'
+import { loadConfig } from '../../config/load.ts'
 import { externalName } from '../../config/profile.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { runStep } from '../../host/progress.ts'
-import { homePaths } from '../../instance/paths.ts'
+import { homePaths, instancePaths } from '../../instance/paths.ts'
 import { viewInstance } from '../../instance/view.ts'
 import type { CommandContext } from '../command.ts'
-import { workingFolder } from '../flags.ts'
+import { hostFacts } from '../flags.ts'
 import { runInGuest } from '../guest-command.ts'
 import { guestOutput } from '../guest-output.ts'
 import { interruptible } from '../interrupt.ts'
 import { installWrapper } from '../nerdctl-wrapper.ts'
+import { mirrorOf } from '../mirror.ts'
 import { ProgressView } from '../render/progress.ts'
 import { requireRunning } from '../running.ts'
 
@@ -39,13 +41,15 @@ export async function run(context: CommandContext): Promise<number> {
 /** Puts nerdctl into the guest, from its release archive. */
 async function bringNerdctl(context: CommandContext): Promise<void> {
   const { home, host, output } = context
+  const file = instancePaths(home, context.profile).config
+  const { mirror } = loadConfig(file, {}, hostFacts(host)).config
   const view = new ProgressView(output)
   try {
     await interruptible(async (signal) => {
       const archive = await runStep(view.report, 'nerdctl', ({ note }) =>
         ensureArtifact([nerdctlFull(host.arch)], {
           folder: homePaths(home).downloads,
-          source: sourceOf(host.env.TCOLIMA_MIRROR, workingFolder() ?? '/'),
+          source: sourceOf(mirrorOf(context, mirror), '/'),
           env: host.env,
           signal,
           note,
@@ -65,7 +69,7 @@ async function bringNerdctl(context: CommandContext): Promise<void> {
     const text = `there is no nerdctl in the guest, and it could not be brought there: ${error.message}`
     throw new TcolimaError(error.code, text, {
       cause: error,
-      hint: 'Where GitHub cannot be reached, TCOLIMA_MIRROR names a mirror (docs/artifacts.md); or put a nerdctl into /usr/local/bin of the guest.',
+      hint: 'Where GitHub cannot be reached, the setting mirror or TCOLIMA_MIRROR names another place (docs/artifacts.md); or put a nerdctl into /usr/local/bin of the guest.',
     })
   } finally {
     view.close()

@@ -45,7 +45,7 @@ export async function run(context: CommandContext): Promise<number> {
       const { config, changes, newText } = loaded
       const save = onOrOff('--save-config', context.flags.saveConfig) ?? true
       const debianMirror = textOf(context, 'debianMirror')
-      const mirror = mirrorOf(context)
+      const mirror = mirrorOf(context, config.mirror)
       const params = { config, changes: { ...changes }, save, newText, debianMirror, mirror }
       const result = await askAgent(home, paths, host, 'start', params, {
         report: view.report,

@@ -71,14 +71,21 @@ function statusFacts(view: InstanceView, agent: AgentStatus | undefined, sockets
     // Colima's name for it. Podman speaks docker's API too.
     docker_socket: sockets.find(({ name }) => name === 'docker' || name === 'podman')?.path ?? '',
     sockets: Object.fromEntries(sockets.map(({ name, path }) => [name, path])),
-    kubernetes: false,
+    kubernetes: state?.config.kubernetes.enabled ?? false,
     cpu: state?.config.cpus ?? 0,
     memory: state?.config.memory ?? 0,
     disk: state?.config.disk ?? 0,
     ssh_port: state?.sshPort ?? 0,
+    ...clusterFacts(state),
     mounts: agent?.mounts ?? [],
     ports: agent?.ports ?? [],
   }
+}
+
+/** Where a cluster's API is on this computer. */
+function clusterFacts(state: InstanceView['state']): { kubernetes_server?: string } {
+  const port = state?.config.kubernetes.enabled ? state.kubernetesPort : undefined
+  return port === undefined ? {} : { kubernetes_server: `https://127.0.0.1:${port}` }
 }
 
 /** What `status --extended` gives beside them. */
@@ -105,6 +112,7 @@ function statusText(facts: Facts): string {
     line('memory', formatSize(facts.memory)),
     line('disk', formatSize(facts.disk)),
     line('runtime', facts.runtime),
+    ...(facts.kubernetes ? [line('kubernetes', facts.kubernetes_server ?? '')] : []),
     line('mount type', facts.mount_type),
     ...Object.entries(facts.sockets).map(([name, path]) => line(`${name} socket`, path)),
     ...(facts.config === undefined

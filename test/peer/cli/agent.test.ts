@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { callAgent } from '../../../src/agent/client.ts'
+import { listEntry } from '../../../src/cli/commands/list.ts'
 import { forceStop } from '../../../src/cli/force-stop.ts'
 import { shortSocketLeftovers } from '../../../src/cli/leftovers.ts'
 import { waitTakenBack } from '../../../src/cli/take-back.ts'
@@ -203,6 +204,24 @@ describe('status', () => {
       mounts: [mount],
       ports: [port],
     })
+  })
+
+  it('and list tell of a cluster', async () => {
+    const folder = runningInstance(home, 'work')
+    const file = path.join(folder, 'state.json')
+    const state = JSON.parse(readFileSync(file, 'utf8')) as { config: object }
+    const config = { ...state.config, kubernetes: { enabled: true, version: '', k3sArgs: [], port: 0 } }
+    writeFileSync(file, JSON.stringify({ ...state, config, kubernetesPort: 6444 }))
+    server = await fakeAgent(path.join(folder, 'agent.sock'), (socket) => {
+      send(socket, { result: { phase: 'running', mounts: [], ports: [], sockets: {} } })
+      socket.end()
+    })
+    expect((await status()).stdout).toMatch(/^kubernetes: +https:\/\/127\.0\.0\.1:6444$/m)
+    expect(JSON.parse((await status('--json')).stdout)).toMatchObject({
+      kubernetes: true,
+      kubernetes_server: 'https://127.0.0.1:6444',
+    })
+    expect(listEntry(viewInstance(home, 'work')!).runtime).toBe('docker+k3s')
   })
 
   it('does not hang on an agent that does', async () => {

@@ -32,6 +32,7 @@ const config: Config = {
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
   ociRuntime: '',
   caCertificates: [],
+  mirror: '',
 }
 
 const rule: PortForward = {

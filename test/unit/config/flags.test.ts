@@ -35,6 +35,11 @@ describe('wrong flags are refused, naming the flag and what it takes', () => {
       { hostname: 'a_b' },
       '--hostname must be a host name: letters, digits, "-" and ".", at most 63 characters, not "a_b"',
     ],
+    [{ ociRuntime: 'kata' }, '--oci-runtime must be runc or crun, not "kata"'],
+    [
+      { mirror: 'ftp://x' },
+      '--mirror must be an http, https or file URL, an absolute path, or one that begins with ~/, not "ftp://x"',
+    ],
     [{ mount: ['none', '/a'] }, '--mount none must stand alone: it turns all mounts off'],
     [{ mount: ['/a:/x', '/b:/x/'] }, '--mount: /x is the target of two mounts'],
   ])('%j', (flags, message) => {
@@ -52,6 +57,14 @@ test.each<[Partial<FlagValues>, ConfigChanges]>([
   [{ cpuType: 'host' }, { cpuType: '' }],
   [{ mountType: '9p' }, { mountType: '9p' }],
   [{ activate: false }, { autoActivate: false }],
+  [{ ociRuntime: 'crun' }, { ociRuntime: 'crun' }],
+  [
+    { caCertificate: ['ca.pem', '/b.pem', '~/c.pem'] },
+    { caCertificates: ['/work/ca.pem', '/b.pem', '/home/ann/c.pem'] },
+  ],
+  [{ mirror: 'k3s' }, { mirror: '/work/k3s' }],
+  [{ mirror: 'file:///k3s' }, { mirror: 'file:///k3s' }],
+  [{ mirror: '' }, { mirror: '' }],
   [{ mount: [] }, {}],
   [{ mount: ['none'] }, { mounts: null }],
   [

@@ -43,6 +43,7 @@ const fallback: Config = {
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
   ociRuntime: '',
   caCertificates: [],
+  mirror: '',
 }
 
 describe('what a file may say', () => {
@@ -56,6 +57,8 @@ describe('what a file may say', () => {
     [configTemplate(), {}],
     ['cpu: 6', { cpus: 6 }],
     ['rootDisk: 0', {}],
+    ['mirror: ~/k3s/', { mirror: '/home/ann/k3s' }],
+    ['mirror: https://mirror.test/base', { mirror: 'https://mirror.test/base' }],
     [
       'sshPort: 2222\nsshConfig: false\nrootDisk: 30',
       { sshPort: 2222, sshConfig: false, rootDisk: 30 * GIB },
@@ -158,6 +161,10 @@ describe('what is wrong is told with file, line and column', () => {
     ['mountType: nfs', '1:12: mountType must be sshfs, 9p or virtiofs, not "nfs"'],
     ['ociRuntime: kata', '1:13: ociRuntime must be runc or crun, not "kata"'],
     ['runtime: none\nociRuntime: crun', '2:13: ociRuntime is for docker and podman; none takes none'],
+    [
+      'mirror: k3s',
+      '1:9: mirror must be an http, https or file URL, an absolute path, or one that begins with ~/, not "k3s"',
+    ],
     [
       'caCertificates: [a.pem]',
       '1:18: caCertificates[0] must be an absolute path, or one that begins with ~/, not "a.pem"',
