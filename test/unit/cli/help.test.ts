@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Command } from '../../../src/cli/command.ts'
 import { commands } from '../../../src/cli/commands.ts'
@@ -70,5 +72,20 @@ describe('help', () => {
       )
       expect([name, names.filter((each, at) => names.indexOf(each) !== at)]).toEqual([name, []])
     }
+  })
+})
+
+describe('word for word (vitest -u writes them)', () => {
+  const shots = path.join(import.meta.dirname, '__snapshots__', 'help')
+
+  it.each(['tcolima', ...commands.map(({ name }) => name)])('%s', async (name) => {
+    const text = name === 'tcolima' ? await help() : await help(name)
+    await expect(text).toMatchFileSnapshot(path.join(shots, `${name}.txt`))
+  })
+
+  it('of commands that there are', () => {
+    expect(readdirSync(shots).sort()).toEqual(
+      ['tcolima', ...commands.map(({ name }) => name)].map((name) => `${name}.txt`).sort(),
+    )
   })
 })
