@@ -1,9 +1,9 @@
-import { connect, type Socket } from 'node:net'
+import { ReusingSocket } from '../ssh/reusing-socket.ts'
 
 /** A port of this computer that QEMU leads to one of the guest. */
 export interface Door {
   /** Opens a connection. Rejects when there is nobody. */
-  open: () => Promise<Socket>
+  open: () => Promise<ReusingSocket>
 }
 
 // QEMU listens with a backlog of 1 (libslirp, `tcpx_listen`): Linux then holds two that are not accepted yet, and of what comes
@@ -16,8 +16,8 @@ const mostWaiting = 2
  */
 export function guestDoor(port: () => Promise<number>, passed: () => Promise<unknown>): Door {
   let turn: Promise<unknown> = Promise.resolve()
-  let waiting: Socket[] = []
-  const connectNext = async (): Promise<Socket> => {
+  let waiting: ReusingSocket[] = []
+  const connectNext = async (): Promise<ReusingSocket> => {
     // What has brought something was accepted.
     waiting = waiting.filter((socket) => socket.bytesRead === 0 && !socket.destroyed)
     if (waiting.length >= mostWaiting) {
@@ -37,9 +37,10 @@ export function guestDoor(port: () => Promise<number>, passed: () => Promise<unk
   }
 }
 
-async function connected(port: number): Promise<Socket> {
-  const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
-  return await new Promise<Socket>((resolve, reject) => {
+async function connected(port: number): Promise<ReusingSocket> {
+  const socket = new ReusingSocket()
+  socket.connect({ host: '127.0.0.1', port, noDelay: true })
+  return await new Promise<ReusingSocket>((resolve, reject) => {
     socket.once('error', reject)
     socket.once('connect', () => {
       socket.off('error', reject)

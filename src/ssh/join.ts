@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { ReusingSocket } from './reusing-socket.ts'
 
 /** What bytes pass through between two streams: from the first to the second, and back. */
 export interface Between {
@@ -17,6 +18,7 @@ export function joinStreams(a: Duplex, b: Duplex, by: Between = {}): void {
   if (forth) a.pipe(forth).pipe(b)
   else a.pipe(b)
   if (back) b.pipe(back).pipe(a)
+  else if (b instanceof ReusingSocket) b.sendTo(a)
   else b.pipe(a)
   a.on('error', () => cut(b))
   b.on('error', () => cut(a))

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { guestDoor } from '../../../src/portforward/guest-door.ts'
 
@@ -29,7 +30,7 @@ function fixture() {
   )
   const open = async () => {
     const socket = await door.open()
-    socket.on('data', () => undefined)
+    socket.sendTo(new PassThrough().resume())
     opened.push(socket)
   }
   return { rounds, open }

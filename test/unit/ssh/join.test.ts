@@ -3,6 +3,7 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 import { Duplex, PassThrough, type Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Between, joinStreams } from '../../../src/ssh/join.ts'
+import { ReusingSocket } from '../../../src/ssh/reusing-socket.ts'
 
 let server: Server
 const opened: Socket[] = []
@@ -32,10 +33,23 @@ async function pair(): Promise<[outer: Socket, inner: Socket]> {
   return [outer, inner]
 }
 
+/** The same, with an inner end that connects, as to QEMU. */
+async function reusingPair(): Promise<[outer: Socket, inner: Socket]> {
+  const inner = new ReusingSocket()
+  inner.connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' })
+  const [[outer]] = (await Promise.all([once(server, 'connection'), once(inner, 'connect')])) as [
+    [Socket],
+    unknown,
+  ]
+  outer.on('error', () => undefined)
+  opened.push(outer, inner)
+  return [outer, inner]
+}
+
 /** Two programs whose connections are joined. */
-async function joined(between: () => Between): Promise<[Socket, Socket]> {
+async function joined({ between, other }: Way): Promise<[Socket, Socket]> {
   const [a, innerA] = await pair()
-  const [b, innerB] = await pair()
+  const [b, innerB] = await other()
   joinStreams(innerA, innerB, between())
   return [a, b]
 }
@@ -50,14 +64,20 @@ async function received(stream: Readable): Promise<Buffer> {
 
 const large = Buffer.alloc(3_000_000, 'tcolima ')
 
-const ways: [string, () => Between][] = [
-  ['sockets', () => ({})],
-  ['sockets, through streams', () => ({ forth: new PassThrough(), back: new PassThrough() })],
+interface Way {
+  between: () => Between
+  other: typeof pair
+}
+const through = () => ({ forth: new PassThrough(), back: new PassThrough() })
+const ways: [string, Way][] = [
+  ['sockets', { between: () => ({}), other: pair }],
+  ['sockets, through streams', { between: through, other: pair }],
+  ['sockets, one that reuses its memory', { between: () => ({}), other: reusingPair }],
 ]
 
-describe.each(ways)('%s', (_name, between) => {
+describe.each(ways)('%s', (_name, way) => {
   test('bytes pass in both directions', async () => {
-    const [a, b] = await joined(between)
+    const [a, b] = await joined(way)
     a.write('ping')
     expect(String((await once(b, 'data'))[0])).toBe('ping')
     b.write('pong')
@@ -65,7 +85,7 @@ describe.each(ways)('%s', (_name, between) => {
   })
 
   test.each([0, 1])('half close from side %d: the answer still comes', async (first) => {
-    const ends = await joined(between)
+    const ends = await joined(way)
     const asks = ends[first]!
     const answers = ends[1 - first]!
     asks.end('question')
@@ -75,23 +95,29 @@ describe.each(ways)('%s', (_name, between) => {
   })
 
   test('what was written before a close arrives, all of it', async () => {
-    const [a, b] = await joined(between)
+    const [a, b] = await joined(way)
     b.end()
     a.end(large)
     expect((await received(b)).equals(large)).toBe(true)
   })
 
-  test('a reader that is slow loses nothing', async () => {
-    const [a, b] = await joined(between)
-    a.end(large)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 30)
-    })
-    expect((await received(b)).equals(large)).toBe(true)
+  // A piece at a time first, until the system's own memory is full and a piece has to wait; then larger and larger ones.
+  test.each([0, 1])('what side %d writes comes whole to a reader that begins late', async (first) => {
+    const ends = await joined(way)
+    // No two places alike, so that memory given twice would show.
+    const numbers = Uint32Array.from({ length: 3_000_000 }, (_, index) => index * 2_654_435_761)
+    const sent = Buffer.from(numbers.buffer)
+    for (let at = 0, size = 2000; at < sent.length; at += size) {
+      if (at > 8_000_000) size = (size * 7) % 300_007
+      ends[first]!.write(sent.subarray(at, at + size))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    ends[first]!.end()
+    expect((await received(ends[1 - first]!)).equals(sent)).toBe(true)
   })
 
   test.each([0, 1])('a reset of side %d resets the other', async (first) => {
-    const ends = await joined(between)
+    const ends = await joined(way)
     const other = ends[1 - first]!
     other.resume()
     ends[first]!.write('x')
@@ -116,59 +142,59 @@ class Channel extends Duplex {
   }
 }
 
-describe.each(ways.map(([name, between]) => [name.replace('sockets', 'streams'), between] as const))(
-  '%s',
-  (_name, between) => {
-    test('an end passes on as an end, and the other direction goes on', async () => {
-      const [a, b] = [new Channel(), new Channel()]
-      joinStreams(a, b, between())
-      a.push('one')
-      a.push(null)
-      await once(b, 'finish')
-      expect(b.got).toEqual(['one', '(end)'])
-      expect([a.destroyed, b.destroyed]).toEqual([false, false])
-      b.push('two')
-      b.push(null)
-      await Promise.all([once(a, 'close'), once(b, 'close')])
-      expect(a.got).toEqual(['two', '(end)'])
-    })
+describe.each([
+  ['streams', () => ({})],
+  ['streams, through streams', through],
+] as [string, () => Between][])('%s', (_name, between) => {
+  test('an end passes on as an end, and the other direction goes on', async () => {
+    const [a, b] = [new Channel(), new Channel()]
+    joinStreams(a, b, between())
+    a.push('one')
+    a.push(null)
+    await once(b, 'finish')
+    expect(b.got).toEqual(['one', '(end)'])
+    expect([a.destroyed, b.destroyed]).toEqual([false, false])
+    b.push('two')
+    b.push(null)
+    await Promise.all([once(a, 'close'), once(b, 'close')])
+    expect(a.got).toEqual(['two', '(end)'])
+  })
 
-    test('an error of one destroys the other, which has no error of its own', async () => {
-      const [a, b] = [new Channel(), new Channel()]
-      joinStreams(a, b, between())
-      a.destroy(new Error('lost'))
-      await once(b, 'close')
-      expect(b.errored).toBeNull()
-      expect(b.got).toEqual([])
-    })
+  test('an error of one destroys the other, which has no error of its own', async () => {
+    const [a, b] = [new Channel(), new Channel()]
+    joinStreams(a, b, between())
+    a.destroy(new Error('lost'))
+    await once(b, 'close')
+    expect(b.errored).toBeNull()
+    expect(b.got).toEqual([])
+  })
 
-    test('a close without an end takes the other along', async () => {
-      const [a, b] = [new Channel(), new Channel()]
-      joinStreams(a, b, between())
-      b.destroy()
-      await once(a, 'close')
-      expect(a.got).toEqual([])
-    })
+  test('a close without an end takes the other along', async () => {
+    const [a, b] = [new Channel(), new Channel()]
+    joinStreams(a, b, between())
+    b.destroy()
+    await once(a, 'close')
+    expect(a.got).toEqual([])
+  })
 
-    test('what was on its way when one side closed after its end still arrives', async () => {
-      const [a, b] = [new Channel(), new Channel()]
-      let release = () => {}
-      b._write = (chunk: Buffer, _encoding, done) => {
-        release = () => {
-          b.got.push(chunk.toString())
-          done()
-        }
+  test('what was on its way when one side closed after its end still arrives', async () => {
+    const [a, b] = [new Channel(), new Channel()]
+    let release = () => {}
+    b._write = (chunk: Buffer, _encoding, done) => {
+      release = () => {
+        b.got.push(chunk.toString())
+        done()
       }
-      joinStreams(a, b, between())
-      a.push('late')
-      a.push(null)
-      await once(a, 'end')
-      a.destroy()
-      await once(a, 'close')
-      expect(b.destroyed).toBe(false)
-      release()
-      await once(b, 'close')
-      expect(b.got).toEqual(['late', '(end)'])
-    })
-  },
-)
+    }
+    joinStreams(a, b, between())
+    a.push('late')
+    a.push(null)
+    await once(a, 'end')
+    a.destroy()
+    await once(a, 'close')
+    expect(b.destroyed).toBe(false)
+    release()
+    await once(b, 'close')
+    expect(b.got).toEqual(['late', '(end)'])
+  })
+})
