@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { externalName } from '../config/profile.ts'
 import { installationFolder } from '../host/assets.ts'
@@ -8,6 +8,7 @@ import { messageOf, TcolimaError } from '../host/errors.ts'
 import { ensureDir, writeFileAtomic } from '../host/files.ts'
 import type { Host } from '../host/platform.ts'
 import { run as runProgram, type Run } from '../host/run.ts'
+import { instancePaths } from '../instance/paths.ts'
 import type { CommandContext } from './command.ts'
 
 /** Whose autostart, and how programs are run. */
@@ -55,6 +56,28 @@ export async function disableAutostart(input: AutostartInput): Promise<boolean> 
   await rm(file, { force: true })
   if (host.platform === 'linux') await tell('systemctl', ['--user', 'daemon-reload'])
   return true
+}
+
+/**
+ * Takes autostart from a machine whose name is about to go. Its folder remembers it: of a machine that is there after all,
+ * or under another name, `returnAutostart` has it start by itself again.
+ */
+export async function lendAutostart(input: AutostartInput): Promise<void> {
+  if (!existsSync(autostartPlace(input))) return
+  // Nothing is in it that could be half there.
+  await writeFile(instancePaths(input.home, input.profile).autostartOwed, '')
+  await disableAutostart(input)
+}
+
+/** Gives back what `lendAutostart` took, where anything was. Throws like `enableAutostart`, once. */
+export async function returnAutostart(input: AutostartInput): Promise<void> {
+  const { autostartOwed } = instancePaths(input.home, input.profile)
+  if (!existsSync(autostartOwed)) return
+  try {
+    await enableAutostart(input)
+  } finally {
+    await rm(autostartOwed, { force: true })
+  }
 }
 
 function jobOf({ host, home, profile }: AutostartInput): AutostartJob {

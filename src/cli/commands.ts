@@ -350,7 +350,7 @@ export const commands: Command[] = [
   {
     name: 'prune',
     group: 'Data',
-    summary: 'remove what is only kept to be faster: images no machine uses, what builds left',
+    summary: 'remove what is only kept to be faster: images no machine uses, what builds and clones left',
     flags: [
       { flags: '-a, --all', summary: 'former system disks of stopped machines too' },
       force('do not ask'),

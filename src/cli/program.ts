@@ -1,4 +1,5 @@
 import { TcolimaError } from '../host/errors.ts'
+import { finishInterrupted } from './finish-interrupted.ts'
 import { contextOf, isJson, plainInvocation } from './invocation.ts'
 import { processOutput, renderError } from './render/output.ts'
 
@@ -26,6 +27,8 @@ export async function main(words: string[]): Promise<number> {
     if (!invocation) return 0
     const context = contextOf(invocation, process.env)
     ;({ output } = context)
+    // A delete goes on by itself.
+    if (invocation.command.name !== 'delete') await finishInterrupted(context)
     const { run } = await invocation.command.load()
     return await run(context)
   } catch (error) {

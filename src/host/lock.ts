@@ -77,6 +77,7 @@ function tryLock(file: string, claim: Claim): LockHolder | undefined {
       continue
     }
     const rival = otherAside(file, claim)
+    removeUnused(file)
     if (rival === undefined) return undefined
     release(file, claim)
     return rival
@@ -157,8 +158,20 @@ function release(file: string, claim: Claim): void {
   }
 }
 
+/** Removes claims of processes that were killed before they could lay one; one that is being written is none yet. */
+function removeUnused(file: string): void {
+  for (const name of beside(file, 'new')) {
+    const claim = readClaim(name)
+    if (claim !== undefined && !isAlive(claim.owner)) remove(name)
+  }
+}
+
 function setAside(file: string): string[] {
-  const prefix = `${path.basename(file)}.stale.`
+  return beside(file, 'stale')
+}
+
+function beside(file: string, kind: 'new' | 'stale'): string[] {
+  const prefix = `${path.basename(file)}.${kind}.`
   const dir = path.dirname(file)
   try {
     return readdirSync(dir)

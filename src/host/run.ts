@@ -23,6 +23,8 @@ export interface RunOptions {
    * program itself is ended on abort.
    */
   terminal?: boolean
+  /** Ends it with this process, even where that is killed and can do nothing any more; it reads no input then. */
+  tied?: boolean
 }
 
 /** What a program gave back; the last line break of the output is taken off. */
@@ -38,6 +40,14 @@ export type Run = (cmd: string, args: string[], options?: RunOptions) => Promise
 /** Milliseconds between asking a process group to end and making it. */
 const graceMs = 2000
 
+// The end of the pipe on its standard input, that only this process holds, is the end of the program.
+const tiedScript = `exec 3<&0
+"$@" </dev/null 3<&- & program=$!
+{ read -r _ <&3; kill $program; } >/dev/null 2>&1 & watch=$!
+wait $program; status=$?
+kill $watch
+exit $status`
+
 /**
  * Runs a program to its end, without a shell; gives its output. It runs in a process group of its own, so a Ctrl-C at
  * the terminal does not reach it: whoever calls turns that into an abort.
@@ -46,12 +56,14 @@ const graceMs = 2000
  * program; `cancelled` on abort.
  */
 export async function run(cmd: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
-  const { signal, input, env, cwd, timeoutMs, onLine, allow = [0], terminal = false } = options
+  const { signal, input, env, cwd, timeoutMs, onLine, allow = [0], terminal = false, tied = false } = options
   if (signal?.aborted) throw cancelled(cmd)
   // Not at the top: `list` and `status` must not pay for it.
   const { execa } = await import('execa')
-  const child = execa(cmd, args, {
-    ...(input === undefined ? { stdin: terminal ? 'inherit' : 'ignore' } : { input }),
+  const stdin = terminal ? 'inherit' : tied ? 'pipe' : 'ignore'
+  const [program, words] = tied ? ['/bin/sh', ['-c', tiedScript, 'sh', cmd, ...args]] : [cmd, args]
+  const child = execa(program, words, {
+    ...(input === undefined ? { stdin } : { input }),
     ...(env === undefined ? {} : { env }),
     ...(cwd === undefined ? {} : { cwd }),
     detached: !terminal,

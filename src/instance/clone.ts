@@ -1,36 +1,42 @@
-import { constants, existsSync } from 'node:fs'
-import { chmod, copyFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { constants, existsSync, readdirSync } from 'node:fs'
+import { chmod, copyFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { TcolimaError } from '../host/errors.ts'
 import { ensureDir, freeSpace, syncFile } from '../host/files.ts'
-import { acquireLock } from '../host/lock.ts'
+import { acquireLock, readLock } from '../host/lock.ts'
+import type { Host } from '../host/platform.ts'
 import { newHostKey, newMac } from './create.ts'
+import { finishDeletion } from './deletion.ts'
 import { type InstancePaths, instancePaths } from './paths.ts'
 import { readRecord, writeRecord } from './record.ts'
 
 const unfinished = '_clone-'
+// Not one of those names: there may be a machine "lock".
+const lockName = '_clone.lock'
+
+/** What is cloned, into what. */
+export interface CloneInput {
+  home: string
+  /** Its lock is held by the caller. */
+  source: InstancePaths
+  target: string
+  host: Pick<Host, 'platform' | 'uid'>
+  signal: AbortSignal
+}
 
 /**
  * Makes a second instance with the settings and disks of one that does not run, and a network address and host key of its
- * own. It is there under its name only when it is whole. The caller holds the first one's lock. Throws `usage` where the
- * name is taken, `host` without space, `cancelled` on abort.
+ * own. It is there under its name only when it is whole. Throws `usage` where the name is taken, `host` without space,
+ * `cancelled` on abort.
  */
-export async function cloneInstance(
-  home: string,
-  source: InstancePaths,
-  target: string,
-  signal: AbortSignal,
-): Promise<void> {
+export async function cloneInstance(input: CloneInput): Promise<void> {
+  const { home, source, target, host, signal } = input
   // One at a time: what others left unfinished is nobody's then.
-  const lock = await acquireLock(path.join(home, `${unfinished}lock`), { purpose: 'clone', signal })
+  const lock = await acquireLock(path.join(home, lockName), { purpose: 'clone', signal })
   try {
-    const { folder } = instancePaths(home, target)
-    refuseTaken(folder, target)
-    for (const name of await readdir(home)) {
-      if (name.startsWith(unfinished) && name !== `${unfinished}lock`) {
-        await rm(path.join(home, name), { recursive: true, force: true })
-      }
-    }
+    const final = instancePaths(home, target)
+    await refuseTaken(final, host)
+    for (const folder of unfinishedIn(home)) await rm(folder, { recursive: true, force: true })
     const part = instancePaths(home, `${unfinished}${target}`)
     await ensureDir(part.folder)
     try {
@@ -45,8 +51,8 @@ export async function cloneInstance(
           created: new Date().toISOString(),
         })
       }
-      refuseTaken(folder, target)
-      await rename(part.folder, folder)
+      await refuseTaken(final, host)
+      await rename(part.folder, final.folder)
     } catch (error) {
       await rm(part.folder, { recursive: true, force: true })
       throw error
@@ -56,12 +62,24 @@ export async function cloneInstance(
   }
 }
 
-/** Throws `usage` where an instance, or what one left, has a name already. */
-export function refuseTaken(folder: string, name: string): void {
-  if (!existsSync(folder)) return
-  throw new TcolimaError('usage', `there is a machine ${name} already, or its data disk`, {
-    hint: `Take another name, or remove it with: tcolima delete --data ${name}`,
+/** What clones that were killed left, while none is under way. */
+export function unfinishedClones(home: string): string[] {
+  return readLock(path.join(home, lockName)) === undefined ? unfinishedIn(home) : []
+}
+
+/** Throws `usage` where an instance, or what one left, has a name already; what an interrupted delete left is removed. */
+export async function refuseTaken(paths: InstancePaths, host: Pick<Host, 'platform' | 'uid'>): Promise<void> {
+  await finishDeletion(paths, host)
+  if (!existsSync(paths.folder)) return
+  const { profile } = paths
+  throw new TcolimaError('usage', `there is a machine ${profile} already, or its data disk`, {
+    hint: `Take another name, or remove it with: tcolima delete --data ${profile}`,
   })
+}
+
+function unfinishedIn(home: string): string[] {
+  const names = existsSync(home) ? readdirSync(home) : []
+  return names.filter((name) => name.startsWith(unfinished)).map((name) => path.join(home, name))
 }
 
 async function copyFiles(source: InstancePaths, part: InstancePaths, signal: AbortSignal): Promise<void> {

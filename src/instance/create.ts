@@ -10,7 +10,7 @@ import type { Host } from '../host/platform.ts'
 import type { Kernel } from '../image/recipe.ts'
 import type { Image } from '../image/store.ts'
 import { generateKey } from '../ssh/keys.ts'
-import { createDataDisk, createRootDisk, diskSize, growDisk } from '../vm/disks.ts'
+import { createDataDisk, createRootDisk, diskSize, growDisk, removeUnfinishedDisk } from '../vm/disks.ts'
 import type { InstancePaths } from './paths.ts'
 import { type InstanceRecord, writeRecord } from './record.ts'
 
@@ -39,6 +39,7 @@ export async function ensureInstance(
   existing: InstanceRecord | undefined,
 ): Promise<InstanceRecord> {
   const { paths, image, host, config } = input
+  for (const disk of [paths.rootDisk, paths.dataDisk]) await removeUnfinishedDisk(disk)
   await ensureDataDisk(input)
   if (existing && existing.imageSha256 === image.sha256 && existsSync(paths.rootDisk)) {
     if (config.rootDisk > (await diskSize(paths.rootDisk))) {

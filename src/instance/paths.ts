@@ -14,6 +14,10 @@ export interface InstancePaths {
   lock: string
   /** Its presence protects the instance from being deleted. */
   protection: string
+  /** Its presence means that the instance is deleted, and what is still there is to be removed. */
+  deletion: string
+  /** Its presence means that autostart was taken from the instance and is to be given back, under the name it has now. */
+  autostartOwed: string
   rootDisk: string
   dataDisk: string
   /** Owners and modes in the guest that files of shared folders do not have on the host. */
@@ -53,6 +57,8 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     state: inside('state.json'),
     lock: inside('lock'),
     protection: inside('protected'),
+    deletion: inside('deleting'),
+    autostartOwed: inside('autostart'),
     rootDisk: inside('root.qcow2'),
     dataDisk: inside('data.qcow2'),
     owners: inside('owners'),

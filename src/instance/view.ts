@@ -32,6 +32,7 @@ export function viewInstance(home: string, profile: string): InstanceView | unde
   const has = (file: string) => names.includes(path.basename(file))
   const lockName = path.basename(paths.lock)
   const locked = () => names.some((name) => name.startsWith(lockName)) && readLock(paths.lock) !== undefined
+  if (has(paths.deletion)) return undefined
   const hasConfig = has(paths.config)
   if (!hasConfig && !has(paths.record)) {
     return locked() ? { name: profile, status: 'Starting', agent: true } : undefined

@@ -57,12 +57,16 @@ export async function growDisk(file: string, size: number, signal?: AbortSignal)
  * Throws `failed` when it cannot, `cancelled` on abort.
  */
 export async function compactDisk(file: string, signal?: AbortSignal): Promise<void> {
-  const unfinished = `${file}.new`
+  const unfinished = unfinishedDisk(file)
   const { stdout } = await run('qemu-img', ['info', '--output=json', file])
   const { 'full-backing-filename': base } = JSON.parse(stdout) as { 'full-backing-filename'?: string }
   const over = base === undefined ? [] : ['-B', base, '-F', 'raw']
   try {
-    await run('qemu-img', ['convert', '-f', 'qcow2', '-O', 'qcow2', ...over, file, unfinished], { signal })
+    await run('qemu-img', ['convert', '-f', 'qcow2', '-O', 'qcow2', ...over, file, unfinished], {
+      signal,
+      // Killed with us: it would go on to hold the disk, and no machine could start on it.
+      tied: true,
+    })
     await syncFile(unfinished)
     await rename(unfinished, file)
   } catch (error) {
@@ -71,9 +75,18 @@ export async function compactDisk(file: string, signal?: AbortSignal): Promise<v
   }
 }
 
+/** Removes what making or compacting a disk left when it was killed; nobody may be at it. */
+export async function removeUnfinishedDisk(file: string): Promise<void> {
+  await rm(unfinishedDisk(file), { force: true })
+}
+
+function unfinishedDisk(file: string): string {
+  return `${file}.new`
+}
+
 async function create(file: string, options: string[], size: number, signal?: AbortSignal): Promise<void> {
   // Under its own name only when whole: an interrupted start leaves nothing that looks like a disk.
-  const unfinished = `${file}.new`
+  const unfinished = unfinishedDisk(file)
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, unfinished, String(size)], { signal })
   await rename(unfinished, file)
 }

@@ -16,7 +16,9 @@ export async function run(context: CommandContext): Promise<number> {
   try {
     await interruptible((signal) =>
       whileStopped({ home, profile: source }, 'clone', (paths) =>
-        runStep(view.report, 'copy', () => cloneInstance(home, paths, target, signal)),
+        runStep(view.report, 'copy', () =>
+          cloneInstance({ home, source: paths, target, host: context.host, signal }),
+        ),
       ),
     )
   } finally {

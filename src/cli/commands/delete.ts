@@ -1,19 +1,15 @@
-import { existsSync, readdirSync } from 'node:fs'
-import { rm, rmdir } from 'node:fs/promises'
-import path from 'node:path'
-import { mostMountDevices } from '../../config/mounts.ts'
+import { existsSync } from 'node:fs'
+import { rmdir } from 'node:fs/promises'
 import { externalName } from '../../config/profile.ts'
 import { messageOf, TcolimaError } from '../../host/errors.ts'
 import { acquireLock } from '../../host/lock.ts'
-import type { Host } from '../../host/platform.ts'
-import { removeSocket, socketPath } from '../../host/sockets.ts'
-import { homePaths, type InstancePaths, instancePaths } from '../../instance/paths.ts'
+import { deleteFiles } from '../../instance/deletion.ts'
+import { homePaths, instancePaths } from '../../instance/paths.ts'
 import { refuseProtected } from '../../instance/protection.ts'
 import { viewInstance } from '../../instance/view.ts'
-import { engines } from '../../runtime/engines.ts'
 import { removeCluster } from '../../runtime/kubernetes/kubeconfig.ts'
 import { hideInUserConfig } from '../../ssh/user-config.ts'
-import { disableAutostart } from '../autostart.ts'
+import { lendAutostart } from '../autostart.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { withoutInstance } from '../host-clients.ts'
@@ -39,20 +35,17 @@ export async function run(context: CommandContext): Promise<number> {
     output.err('nothing was deleted\n')
     return 1
   }
-  const short = shortSockets(paths, host)
   await stopInstance(context, true)
   for (const text of await removeCluster(kubeconfigInput(context))) renderWarning(output, text)
   await withoutInstance(context, 'remove')
-  await disableAutostart(context)
+  await lendAutostart(context)
   const places = { userHome: host.home, folder: homePaths(home).sshLinks }
   await hideInUserConfig(places, name).catch((error: unknown) => {
     renderWarning(output, `~/.ssh/config still includes ${places.folder}: ${messageOf(error)}`)
   })
   const lock = await acquireLock(paths.lock, { purpose: 'delete', waitMs: lockWaitMs })
   try {
-    await removeFiles(paths, data, host.platform)
-    // Also where the link that led there is gone already.
-    for (const file of short) await rm(file, { force: true })
+    await deleteFiles(paths, data, host)
   } finally {
     lock.release()
   }
@@ -74,29 +67,4 @@ async function allowed(name: string, data: boolean): Promise<boolean> {
     ? 'the machine, its settings and all its images, containers and volumes'
     : 'the machine and its settings (images, containers and volumes stay on the data disk)'
   return await confirm(`Delete ${name}: ${what}?`)
-}
-
-function shortSockets(paths: InstancePaths, host: Host): string[] {
-  const ofEngines = Object.values(engines).flatMap(({ sockets }) => sockets.map(({ name }) => name))
-  const names = [paths.agentSocketName, 'qmp.sock', 'guest.sock', 'names.sock', ...ofEngines]
-  // Any number of them may have been added while it ran.
-  const mounts = Array.from({ length: mostMountDevices }, (_, at) => `mount.${at}.sock`)
-  return [...names, ...mounts].flatMap((name) => {
-    const place = socketPath(paths.folder, name, host.platform, host.uid)
-    return place.link === undefined ? [] : [place.path]
-  })
-}
-
-async function removeFiles(paths: InstancePaths, data: boolean, platform: 'linux' | 'darwin'): Promise<void> {
-  // Containers stay on the data disk, and with them who owns what in the host's folders that they have mounted.
-  const kept = data || !existsSync(paths.dataDisk) ? [] : [paths.dataDisk, paths.owners]
-  const keep = new Set([paths.lock, ...kept].map((file) => path.basename(file)))
-  // The record first: an interrupted delete leaves no instance that looks whole.
-  await rm(paths.record, { force: true })
-  for (const name of readdirSync(paths.folder)) {
-    if (keep.has(name)) continue
-    const file = path.join(paths.folder, name)
-    if (name.endsWith('.sock')) await removeSocket(file, platform)
-    else await rm(file, { recursive: true, force: true })
-  }
 }

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { formatSize } from '../../config/units.ts'
 import { TcolimaError } from '../../host/errors.ts'
 import { diskUse } from '../../image/unused.ts'
+import { unfinishedClones } from '../../instance/clone.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { listInstances } from '../../instance/view.ts'
 import { type CommandContext, isOn } from '../command.ts'
@@ -13,10 +14,10 @@ import { removeImages, unusedImages } from '../unused-images.ts'
 /** `tcolima prune` */
 export async function run(context: CommandContext): Promise<number> {
   const disks = isOn(context, 'all') ? formerDisks(context.home) : []
-  return await pruneAll(context, disks)
+  return await pruneAll(context, [...unfinishedClones(context.home), ...disks])
 }
 
-/** Removes the images that nothing uses, and files, after a yes; gives the exit code. */
+/** Removes the images that nothing uses, and other files and folders, after a yes; gives the exit code. */
 export async function pruneAll(context: CommandContext, files: string[]): Promise<number> {
   const { home, host, output } = context
   const images = await unusedImages(home)
@@ -28,7 +29,7 @@ export async function pruneAll(context: CommandContext, files: string[]): Promis
     return 1
   }
   const gone = await removeImages(home, host, images)
-  for (const file of files) await rm(file, { force: true })
+  for (const file of files) await rm(file, { recursive: true, force: true })
   const freed = [...gone.map(({ bytes }) => bytes), ...sizes].reduce((sum, size) => sum + size, 0)
   if (output.json) {
     const removed = [...gone.map(({ name }) => name), ...files]

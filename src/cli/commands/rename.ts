@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync } from 'node:fs'
+import { readdirSync, renameSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { externalName } from '../../config/profile.ts'
@@ -6,10 +6,12 @@ import { messageOf } from '../../host/errors.ts'
 import { removeSocket } from '../../host/sockets.ts'
 import { refuseTaken } from '../../instance/clone.ts'
 import { homePaths, instancePaths } from '../../instance/paths.ts'
+import { removeCluster } from '../../runtime/kubernetes/kubeconfig.ts'
 import { hideInUserConfig } from '../../ssh/user-config.ts'
-import { autostartPlace, disableAutostart, enableAutostart } from '../autostart.ts'
+import { lendAutostart, returnAutostart } from '../autostart.ts'
 import type { CommandContext } from '../command.ts'
 import { withoutInstance } from '../host-clients.ts'
+import { kubeconfigInput } from '../kubeconfig.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { whileStopped } from '../stopped.ts'
 import { twoProfiles } from './clone.ts'
@@ -19,11 +21,12 @@ export async function run(context: CommandContext): Promise<number> {
   const [source, target] = twoProfiles(context)
   const { home, host, output } = context
   const to = instancePaths(home, target)
-  refuseTaken(to.folder, target)
-  const starts = existsSync(autostartPlace({ ...context, profile: source }))
+  await refuseTaken(to, host)
   await whileStopped({ home, profile: source }, 'rename', async (paths) => {
     // What bears the old name goes first, and comes again with the next start: only the last step makes the new name.
-    await withoutInstance({ ...context, profile: source }, 'remove')
+    const old = { ...context, profile: source }
+    for (const text of await removeCluster(kubeconfigInput(old))) renderWarning(output, text)
+    await withoutInstance(old, 'remove')
     const places = { userHome: host.home, folder: homePaths(home).sshLinks }
     await hideInUserConfig(places, externalName(source)).catch((error: unknown) => {
       renderWarning(output, `~/.ssh/config still includes ${places.folder}: ${messageOf(error)}`)
@@ -31,12 +34,14 @@ export async function run(context: CommandContext): Promise<number> {
     for (const name of readdirSync(paths.folder)) {
       if (name.endsWith('.sock')) await removeSocket(path.join(paths.folder, name), host.platform)
     }
-    refuseTaken(to.folder, target)
-    if (starts) await enableAutostart({ ...context, profile: target })
-    await disableAutostart({ ...context, profile: source })
+    await lendAutostart(old)
+    await refuseTaken(to, host)
     renameSync(paths.folder, to.folder)
     // It came along, and is ours.
     await rm(to.lock, { force: true })
+  })
+  await returnAutostart({ ...context, profile: target }).catch((error: unknown) => {
+    renderWarning(output, `it no longer starts by itself: ${messageOf(error)}`)
   })
   const name = externalName(target)
   if (output.json) jsonLine(output, { type: 'done', time: new Date().toISOString(), name })

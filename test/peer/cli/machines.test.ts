@@ -80,6 +80,8 @@ describe('clone', () => {
     const result = await tcolima('clone', 'one', 'two')
     expect([result.exitCode, result.stderr]).toEqual([0, expect.stringContaining('tcolima start two')])
     expect(await names()).toEqual(['one', 'two'])
+    // A name that the files of clones could be mistaken for.
+    expect((await tcolima('clone', 'one', 'lock')).exitCode).toBe(0)
     for (const name of ['tcolima.yaml', 'data.qcow2', 'root.qcow2', 'owners']) {
       expect(readFileSync(inside('two', name)).equals(readFileSync(inside('one', name)))).toBe(true)
     }
@@ -98,6 +100,7 @@ describe('clone', () => {
   it('refuses what cannot be', async () => {
     await stopped('one')
     mkdirSync(path.join(home, 'taken'))
+    writeFileSync(inside('taken', 'data.qcow2'), 'kept by a delete')
     expect(await tcolima('clone', 'one', 'taken')).toMatchObject({ exitCode: 2 })
     expect(await tcolima('clone', 'one', 'one')).toMatchObject({ exitCode: 2 })
     expect(await tcolima('clone', 'nosuch', 'two')).toMatchObject({ exitCode: 3 })
@@ -108,12 +111,20 @@ describe('clone', () => {
 describe('rename', () => {
   it('moves the machine, and takes away what has its old name', async () => {
     await stopped('one')
+    const kubeconfig = path.join(folder, 'kubeconfig')
+    const entry = (kind: string) => ({ name: 'tcolima-one', [kind]: {} })
+    writeFileSync(
+      kubeconfig,
+      JSON.stringify({ clusters: [entry('cluster')], contexts: [entry('context')], users: [entry('user')] }),
+    )
+    writeFileSync(inside('one', 'kubeconfig.json'), JSON.stringify({ files: [kubeconfig], before: '' }))
     const result = await tcolima('rename', 'one', 'two', '--json')
     expect([result.exitCode, result.stderr]).toEqual([0, ''])
     expect(await names()).toEqual(['two'])
     expect(readFileSync(inside('two', 'tcolima.yaml'), 'utf8')).toBe(settings)
     expect(readdirSync(path.join(home, 'two')).filter((name) => name.startsWith('lock'))).toEqual([])
     expect(readFileSync(path.join(folder, 'docker.log'), 'utf8')).toContain('context rm --force tcolima-one')
+    expect(readFileSync(kubeconfig, 'utf8')).not.toContain('tcolima-one')
   })
 
   it('the machine that is worked on, where one name is given', async () => {
