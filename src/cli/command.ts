@@ -34,6 +34,8 @@ export interface Flag {
   list?: boolean
   /** What its value may be. */
   values?: Values
+  /** The actions of its command that it belongs to, '' for none of them named; all where absent. */
+  of?: readonly string[]
 }
 
 /** What a command is run with. */

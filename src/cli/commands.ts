@@ -101,8 +101,12 @@ export const commands: Command[] = [
     args: '<action> [path]',
     argValues: { action: ['list', 'add', 'remove'], path: 'folder' },
     flags: [
-      { flags: '--save', summary: 'write it into tcolima.yaml too; enough when the machine is stopped' },
-      force('remove: also when something in the guest uses it'),
+      {
+        flags: '--save',
+        summary: 'add, remove: write it into tcolima.yaml too; enough when the machine is stopped',
+        of: ['add', 'remove', 'rm'],
+      },
+      { ...force('remove: also when something in the guest uses it'), of: ['remove', 'rm'] },
       json,
     ],
     examples: [
@@ -157,6 +161,7 @@ export const commands: Command[] = [
         summary: '`config` (default), or `cmd` for a command line of ssh',
         values: ['config', 'cmd'],
       },
+      json,
     ],
     load: () => import('./commands/ssh-config.ts'),
   },
@@ -214,6 +219,7 @@ export const commands: Command[] = [
         summary: 'agent (default), qemu, serial, docker, containerd, podman, kubelet',
         values: ['agent', 'qemu', 'serial', 'docker', 'containerd', 'podman', 'kubelet'],
       },
+      json,
     ],
     load: () => import('./commands/logs.ts'),
   },
@@ -224,7 +230,7 @@ export const commands: Command[] = [
     summary: 'start, stop, reset or delete the cluster of a running machine, or print its kubeconfig',
     args: '<action> [profile]',
     argValues: { action: ['start', 'stop', 'reset', 'delete', 'kubeconfig'] },
-    flags: [...kubernetesFlags, mirrorFlag, json],
+    flags: [...[...kubernetesFlags, mirrorFlag].map((flag) => ({ ...flag, of: ['start', 'reset'] })), json],
     examples: [
       'tcolima kubernetes start',
       'tcolima kubernetes start --kubernetes-version v1.33.1+k3s1',
@@ -239,7 +245,11 @@ export const commands: Command[] = [
     summary: 'list or fetch what comes from other projects: k3s, its images, nerdctl',
     args: '<action> [names...]',
     argValues: { action: ['list', 'fetch'], names: ['k3s', 'k3s-images', 'nerdctl-full'] },
-    flags: [{ flags: '--all', summary: 'fetch: everything, for all architectures' }, mirrorFlag, json],
+    flags: [
+      { flags: '--all', summary: 'fetch: everything, for all architectures', of: ['fetch'] },
+      { ...mirrorFlag, of: ['fetch'] },
+      json,
+    ],
     examples: [
       'tcolima artifacts list',
       'tcolima artifacts fetch --all',
@@ -314,9 +324,13 @@ export const commands: Command[] = [
     args: '<action> [profile]',
     argValues: { action: ['list', 'build', 'prune'] },
     flags: [
-      { flags: '-y, --yes', summary: 'build: install missing host packages without asking' },
-      debianMirror,
-      force('prune: do not ask'),
+      {
+        flags: '-y, --yes',
+        summary: 'build: install missing host packages without asking',
+        of: ['build'],
+      },
+      { ...debianMirror, of: ['build'] },
+      { ...force('prune: do not ask'), of: ['prune'] },
       json,
     ],
     examples: ['tcolima image list', 'tcolima image build work', 'tcolima image prune'],

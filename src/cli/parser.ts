@@ -93,6 +93,7 @@ function addCommand(
   if (command.examples)
     sub.addHelpText('after', `\nExamples:\n${command.examples.map((each) => `  ${each}\n`).join('')}`)
   sub.action(() => {
+    refuseForeign(command, sub)
     // `--no-color` has a value (true) where it was not given: it must not hide the one that was.
     const colour = program.opts().color === false ? { color: false } : {}
     const positional = sub.args
@@ -106,6 +107,20 @@ function addCommand(
       rest: named === undefined ? positional : positional.slice(1),
     })
   })
+}
+
+/** Throws `usage` for a flag of another action than the one given: it would have no effect. */
+function refuseForeign({ name, flags = [] }: Command, sub: Commander): void {
+  const [action = ''] = sub.args
+  for (const { flags: spec, of } of flags) {
+    if (of === undefined || of.includes(action)) continue
+    const option = sub.options.find(({ flags }) => flags === spec)
+    if (option === undefined || sub.getOptionValueSource(option.attributeName()) !== 'cli') continue
+    const whole = (word: string) => `tcolima ${name} ${word}`.trimEnd()
+    throw new TcolimaError('usage', `${option.long ?? spec} has no effect with \`${whole(action)}\``, {
+      hint: `It belongs to ${of.map((word) => `\`${whole(word)}\``).join(' and ')}.`,
+    })
+  }
 }
 
 /** How many of the positional arguments stood before the first `--`. */

@@ -1,6 +1,7 @@
-import type { Command } from './command.ts'
+import type { Command, Flag } from './command.ts'
 
-const editor = { flags: '--editor <command>', summary: 'the editor, in place of $VISUAL or $EDITOR' }
+const editor: Flag = { flags: '--editor <command>', summary: 'the editor, in place of $VISUAL or $EDITOR' }
+const json: Flag = { flags: '-j, --json', summary: 'print JSON for programs' }
 
 /** The commands that look at settings and change them. */
 export const settingsCommands: Command[] = [
@@ -9,7 +10,7 @@ export const settingsCommands: Command[] = [
     group: 'Machine',
     summary: 'edit the settings of a machine',
     args: '[profile]',
-    flags: [editor],
+    flags: [editor, json],
     load: () => import('./commands/edit.ts'),
   },
   {
@@ -18,7 +19,7 @@ export const settingsCommands: Command[] = [
     summary: 'get, set or check settings, or print their JSON Schema',
     args: '<action> [words...]',
     argValues: { action: ['get', 'set', 'validate', 'schema'], words: 'file' },
-    flags: [{ flags: '--json', summary: 'print JSON for programs' }],
+    flags: [json],
     examples: [
       'tcolima config get memory',
       'tcolima config set cpu 4 -p work',
@@ -35,7 +36,11 @@ export const settingsCommands: Command[] = [
     summary: 'edit the settings that new machines begin with, or list templates',
     args: '[action]',
     argValues: { action: ['list'] },
-    flags: [{ flags: '--print', summary: 'print the path of the file, without editing it' }, editor],
+    flags: [
+      { flags: '--print', summary: 'print the path of the file, without editing it', of: [''] },
+      { ...editor, of: [''] },
+      json,
+    ],
     examples: ['tcolima template', 'tcolima template list', 'tcolima start small --template small'],
     load: () => import('./commands/template.ts'),
   },

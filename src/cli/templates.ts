@@ -27,12 +27,17 @@ export function templatesFor(context: CommandContext): Templates {
   return { usual, named: read(fileOf(wanted, context)) }
 }
 
-/** The names that `--template` knows, of the user and of tcolima. */
-export function templateNames(home: string): string[] {
-  const names = folders(home).flatMap((folder) =>
-    existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.yaml')) : [],
+/** The templates that `--template` knows by a name, by name: one of the user hides tcolima's. */
+export function templateFiles(home: string): { name: string; file: string }[] {
+  const files = folders(home).flatMap((folder) =>
+    existsSync(folder) ? readdirSync(folder).map((name) => path.join(folder, name)) : [],
   )
-  return [...new Set(names.map((name) => path.basename(name, '.yaml')))].sort()
+  const byName = new Map<string, string>()
+  for (const file of files.filter((each) => each.endsWith('.yaml'))) {
+    const name = path.basename(file, '.yaml')
+    if (!byName.has(name)) byName.set(name, file)
+  }
+  return [...byName].map(([name, file]) => ({ name, file })).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 function folders(home: string): string[] {
@@ -51,7 +56,7 @@ function fileOf(wanted: string, { home, host }: CommandContext): string {
     .map((folder) => path.join(folder, `${wanted}.yaml`))
     .find((file) => existsSync(file))
   if (found !== undefined) return found
-  const names = templateNames(home)
+  const names = templateFiles(home).map(({ name }) => name)
   const guess = nearest(wanted, names)
   throw new TcolimaError('usage', `there is no template ${JSON.stringify(wanted)}`, {
     hint: `${guess === undefined ? '' : `Did you mean ${guess}? `}There are: ${names.join(', ')}. A file is named by a path: ./${wanted}.yaml`,

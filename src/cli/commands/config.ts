@@ -31,7 +31,8 @@ export async function run(context: CommandContext): Promise<number> {
     case 'validate':
       return validate(context, words)
     case 'schema':
-      context.output.out(jsonSchemaText())
+      if (context.output.json) jsonLine(context.output, JSON.parse(jsonSchemaText()))
+      else context.output.out(jsonSchemaText())
       return 0
     default:
       throw new TcolimaError(
@@ -70,6 +71,10 @@ async function set(context: CommandContext, [key, text, ...more]: string[]): Pro
   }
   const setting = reference[key.split('.')[0] ?? '']?.setting
   const live = setting !== undefined && changeTimes[setting] === 'live'
+  if (output.json) {
+    jsonLine(output, { type: 'done', time: new Date().toISOString(), file: paths.config, key, live })
+    return 0
+  }
   output.err(
     `${key} is set; it holds from the next ${live ? 'tcolima start, also of a running machine,' : 'start'} on\n`,
   )
@@ -109,8 +114,14 @@ function settingsInUse(context: CommandContext): Record<string, unknown> {
   const template = usual ? read(usual.text, usual.file) : {}
   const own = existsSync(file) ? read(readFileSync(file, 'utf8'), file) : {}
   const layers: Record<string, unknown>[] = [Object.fromEntries(defaults), template, own]
-  const network = Object.assign({ dns: [], dnsHosts: {} }, ...layers.map((layer) => layer.network)) as unknown
-  return { ...(Object.assign({}, ...layers) as Record<string, unknown>), network }
+  // Of these each part counts by itself.
+  const groups = ['network', 'kubernetes'].map((group) => {
+    const parts = Object.entries(reference).flatMap(([key, { default: value }]) =>
+      value !== undefined && key.startsWith(`${group}.`) ? [[key.slice(group.length + 1), value]] : [],
+    )
+    return [group, Object.assign(Object.fromEntries(parts), ...layers.map((layer) => layer[group]))] as const
+  })
+  return { ...(Object.assign({}, ...layers) as Record<string, unknown>), ...Object.fromEntries(groups) }
 }
 
 function valueAt(values: Record<string, unknown>, key: string): unknown {

@@ -22,6 +22,12 @@ import { checkStart, hostPackages } from './start.ts'
 /** `tcolima image` */
 export async function run(context: CommandContext): Promise<number> {
   const [action = '', word] = context.rest
+  if (word !== undefined && ['list', 'ls', 'prune'].includes(action)) {
+    throw new TcolimaError(
+      'usage',
+      `image ${action} is about all machines: ${JSON.stringify(word)} has no effect`,
+    )
+  }
   switch (action) {
     case 'list':
     case 'ls':

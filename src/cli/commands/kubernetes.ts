@@ -1,3 +1,4 @@
+import { parse } from 'yaml'
 import type { ClusterParams, ClusterResult } from '../../agent/api.ts'
 import { askAgent } from '../../agent/ask.ts'
 import { loadConfig } from '../../config/load.ts'
@@ -8,13 +9,14 @@ import { clusterEngine } from '../../runtime/kubernetes/k3s.ts'
 import { withCluster, withCurrent } from '../../runtime/kubernetes/kubeconfig-text.ts'
 import { leaveCluster, removeCluster } from '../../runtime/kubernetes/kubeconfig.ts'
 import type { CommandContext } from '../command.ts'
-import { configFlags, workingFolder } from '../flags.ts'
+import { configFlags, hostFacts } from '../flags.ts'
 import { interruptible } from '../interrupt.ts'
 import { clusterConfig, kubeconfigInput } from '../kubeconfig.ts'
 import { mirrorOf } from '../mirror.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
 import { requireRunning } from '../running.ts'
+import { templatesFor } from '../templates.ts'
 
 /** `tcolima kubernetes` */
 export async function run(given: CommandContext): Promise<number> {
@@ -43,14 +45,8 @@ async function start(context: CommandContext, action: 'start' | 'reset'): Promis
   const { home, profile, host } = context
   requireRunning(context)
   const flags = configFlags({ ...context, flags: { ...context.flags, kubernetes: true } })
-  const facts = {
-    home: host.home,
-    cwd: workingFolder(),
-    arch: host.arch,
-    cpus: host.cpus,
-    totalMemory: host.totalMemory,
-  }
-  const { config, changes } = loadConfig(instancePaths(home, profile).config, flags, facts)
+  const file = instancePaths(home, profile).config
+  const { config, changes } = loadConfig(file, flags, hostFacts(host), templatesFor(context))
   clusterEngine(config.runtime)
   const view = new ProgressView(context.output)
   try {
@@ -89,9 +85,13 @@ async function kubeconfig(context: CommandContext): Promise<number> {
   requireRunning(context)
   const view = new ProgressView(context.output)
   const { cluster } = await ask(context, { action: 'access', changes: {} }, view)
-  const name = externalName(context.profile)
-  if (cluster)
-    context.output.out(withCurrent(withCluster('', 'kubeconfig', name, cluster), 'kubeconfig', name))
+  const { output, profile } = context
+  const name = externalName(profile)
+  if (!cluster) return 0
+  const text = withCurrent(withCluster('', 'kubeconfig', name, cluster), 'kubeconfig', name)
+  // kubectl reads both.
+  if (output.json) jsonLine(output, parse(text))
+  else output.out(text)
   return 0
 }
 

@@ -1,13 +1,21 @@
+import { profileName } from '../../config/profile.ts'
 import { formatSize } from '../../config/units.ts'
+import { TcolimaError } from '../../host/errors.ts'
 import { type InstanceView, listInstances } from '../../instance/view.ts'
 import type { CommandContext } from '../command.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
 import { table } from '../render/table.ts'
 
-/** `tcolima list` */
-export async function run(context: Pick<CommandContext, 'home' | 'output'>): Promise<number> {
-  const { output, home } = context
-  const instances = listInstances(home)
+/** `tcolima list`: all machines, or the one of `--profile`. Throws `not-found` for one that there is not. */
+export async function run(
+  context: Pick<CommandContext, 'home' | 'output'> & Partial<Pick<CommandContext, 'flags'>>,
+): Promise<number> {
+  const { output, home, flags = {} } = context
+  const only = typeof flags.profile === 'string' ? profileName(flags.profile) : undefined
+  const instances = listInstances(home).filter(({ name }) => only === undefined || name === only)
+  if (only !== undefined && instances.length === 0) {
+    throw new TcolimaError('not-found', `there is no machine ${only}`, { hint: 'See `tcolima list`.' })
+  }
   if (output.json) {
     for (const view of instances) jsonLine(output, listEntry(view))
     return 0

@@ -6,6 +6,7 @@ import { lastLines, printable } from '../../host/text.ts'
 import { instancePaths } from '../../instance/paths.ts'
 import { type CommandContext, isOn, textOf } from '../command.ts'
 import { runInGuest } from '../guest-run.ts'
+import { jsonLine } from '../render/output.ts'
 import { requireRunning } from '../running.ts'
 
 // What the guest's journal has; k3s is the kubelet too.
@@ -21,7 +22,7 @@ const followMs = 200
 
 /** `tcolima logs` */
 export async function run(context: CommandContext): Promise<number> {
-  const { home, profile, output } = context
+  const { home, profile } = context
   const paths = instancePaths(home, profile)
   const sources: Record<string, string> = {
     agent: paths.agentLog,
@@ -37,31 +38,53 @@ export async function run(context: CommandContext): Promise<number> {
   }
   const lines = Number(textOf(context, 'lines') ?? '100')
   if (!Number.isInteger(lines) || lines < 0) throw new TcolimaError('usage', '--lines takes a whole number')
-  if (file === undefined) return await journal(context, units ?? [], lines)
+  if (file === undefined) return await journal(context, source, units ?? [], lines)
   if (!existsSync(file)) throw new TcolimaError('not-found', `${profile} has no ${source} log yet`)
   const end = statSync(file).size
-  for (const line of lines === 0 ? [] : lastLines(file, lines)) output.out(`${printable(line)}\n`)
-  if (isOn(context, 'follow')) await follow(file, end, output.out)
+  const { print } = printer(context, source)
+  for (const line of lines === 0 ? [] : lastLines(file, lines)) print(`${printable(line)}\n`)
+  if (isOn(context, 'follow')) await follow(file, end, print)
   return 0
 }
 
+/** Prints what comes in pieces: as it is, or with --json an object for each line. */
+function printer({ output }: CommandContext, source: string) {
+  if (!output.json) return { print: output.out, end: () => undefined }
+  let rest = ''
+  const tell = (text: string) => jsonLine(output, { source, text })
+  const print = (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) tell(line)
+  }
+  return { print, end: () => (rest === '' ? undefined : tell(rest)) }
+}
+
 /** Prints what units of the guest said, out of its journal. */
-async function journal(context: CommandContext, units: string[], lines: number): Promise<number> {
+async function journal(
+  context: CommandContext,
+  source: string,
+  units: string[],
+  lines: number,
+): Promise<number> {
   requireRunning(context)
   const { output } = context
   const command = ['sudo', '-n', 'journalctl', '--no-pager', '-n', String(lines)]
   for (const unit of units) command.push('-u', unit)
   if (isOn(context, 'follow')) command.push('-f')
   const decoder = new StringDecoder('utf8')
-  return await runInGuest(context, command, {
+  const { print, end } = printer(context, source)
+  const code = await runInGuest(context, command, {
     output: new Writable({
       write: (chunk: Buffer, _encoding, done) => {
-        output.out(printable(decoder.write(chunk)))
+        print(printable(decoder.write(chunk)))
         done()
       },
     }),
     errors: (text) => output.err(printable(text)),
   })
+  end()
+  return code
 }
 
 /** Prints what is added to a file, from `start` on, until this process is ended. */

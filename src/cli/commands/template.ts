@@ -5,14 +5,18 @@ import { publishSchema } from '../../instance/schema-file.ts'
 import { type CommandContext, isOn } from '../command.ts'
 import { editFile } from '../edit.ts'
 import { hostFacts } from '../flags.ts'
-import { templateNames, usualTemplate } from '../templates.ts'
+import { jsonLine } from '../render/output.ts'
+import { templateFiles, usualTemplate } from '../templates.ts'
 
 /** `tcolima template` */
 export async function run(context: CommandContext): Promise<number> {
   const { home, host, output, rest } = context
   const [action] = rest
   if (action === 'list') {
-    for (const name of templateNames(home)) output.out(`${name}\n`)
+    for (const { name, file } of templateFiles(home)) {
+      if (output.json) jsonLine(output, { name, file })
+      else output.out(`${name}\n`)
+    }
     return 0
   }
   if (action !== undefined) {
@@ -20,12 +24,14 @@ export async function run(context: CommandContext): Promise<number> {
   }
   const file = usualTemplate(home)
   if (isOn(context, 'print')) {
-    output.out(`${file}\n`)
+    if (output.json) jsonLine(output, { file })
+    else output.out(`${file}\n`)
     return 0
   }
   await publishSchema(home)
   const check = (text: string) => void parseConfig(text, file, {}, hostFacts(host))
   await editFile(context, { file, newText: configTemplate(), check })
-  output.err(`the template is saved; settings that a machine does not have itself come from it\n`)
+  if (output.json) jsonLine(output, { type: 'done', time: new Date().toISOString(), file })
+  else output.err(`the template is saved; settings that a machine does not have itself come from it\n`)
   return 0
 }

@@ -3,8 +3,10 @@ import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { AgentMethods, MountStatus, PortStatus } from '../../../src/agent/api.ts'
-import { inProcess } from '../../unit/cli/in-process.ts'
+import type { AgentMethods, ClusterParams, MountStatus, PortStatus } from '../../../src/agent/api.ts'
+import type { ClusterAccess } from '../../../src/runtime/kubernetes/kubeconfig-text.ts'
+import { commands } from '../../../src/cli/commands.ts'
+import { inProcess, runInProcess } from '../../unit/cli/in-process.ts'
 import { fakeAgent, runningInstance, send } from './fake-agent.ts'
 
 // What users see, word for word: a change of it is one of these files in the same commit (vitest -u writes them).
@@ -34,6 +36,12 @@ const ports: PortStatus[] = [
   },
   { ...port, guestPort: 3000, hostPort: 3000, via: 'ssh', state: 'active', reverse: true },
 ]
+const cluster: ClusterAccess = {
+  server: 'https://127.0.0.1:6443',
+  certificateAuthority: 'QQ==',
+  clientCertificate: 'QQ==',
+  clientKey: 'QQ==',
+}
 const answers: Partial<{ [M in keyof AgentMethods]: AgentMethods[M]['result'] }> = {
   status: {
     ...{ phase: 'running', mounts, ports, sockets: {} },
@@ -77,8 +85,9 @@ beforeAll(async () => {
   put('mounts: null\n', 'default', 'tcolima.yaml')
   put('Host tcolima\n  Port 2222\n', 'default', 'ssh_config')
   put('2026-01-01 agent began\n2026-01-01 agent ended\n', 'default', 'agent.log')
-  agent = await fakeAgent(path.join(home, 'default', 'agent.sock'), (socket, { method }) => {
-    const result = answers[method]
+  agent = await fakeAgent(path.join(home, 'default', 'agent.sock'), (socket, { method, params }) => {
+    const access = method === 'cluster' && (params as ClusterParams).action === 'access'
+    const result = access ? { cluster } : answers[method]
     send(
       socket,
       result === undefined
@@ -97,6 +106,7 @@ beforeAll(async () => {
   put(qcow2(100), 'work', 'data.qcow2')
   put('', 'work', 'protected')
   put(JSON.stringify({ version: 99 }), 'broken', 'instance.json')
+  for (const name of ['spare', 'second']) put(JSON.stringify(record), name, 'instance.json')
   put(`{}${' '.repeat(65_534)}`, '_images', digest, 'image.json')
   put(Buffer.alloc(65_536, 1), '_images', digest, 'root.img')
   put(Buffer.alloc(65_536, 1), '_images', '.build-fedcba9876543210', 'root.img')
@@ -124,19 +134,19 @@ function qcow2(gib: number): Buffer {
   return disk
 }
 
+function environment(): NodeJS.ProcessEnv {
+  const EDITOR = path.join(folder, 'emptier')
+  return { PATH: process.env.PATH, HOME: folder, TCOLIMA_HOME: home, SHELL: '/bin/sh', EDITOR }
+}
+
 async function shown(...lines: string[]): Promise<string> {
-  const env = {
-    PATH: process.env.PATH,
-    HOME: folder,
-    TCOLIMA_HOME: home,
-    SHELL: '/bin/sh',
-    EDITOR: path.join(folder, 'emptier'),
-  }
   const texts: string[] = []
-  for (const line of lines) texts.push(await inProcess(line.replaceAll('/HOME', folder).split(' '), env))
+  for (const line of lines)
+    texts.push(await inProcess(line.replaceAll('/HOME', folder).split(' '), environment()))
   return texts
     .join('\n')
     .replaceAll(folder, '/HOME')
+    .replaceAll(path.resolve(import.meta.dirname, '../../..'), '/INSTALLED')
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, 'TIME')
     .replaceAll(/\d+\.\d s$/gm, '0.0 s')
     .replaceAll(String(process.pid), 'PID')
@@ -145,20 +155,20 @@ async function shown(...lines: string[]): Promise<string> {
 
 describe('tables and facts', () => {
   it.each<[string, ...string[]]>([
-    ['list', 'list', 'list --json'],
+    ['list', 'list', 'list --json', 'list -p work'],
     ['status', 'status', 'status --extended', 'status --json', 'status work', 'status broken'],
     ['ports', 'ports', 'ports --json'],
     ['mount', 'mount list', 'mount list work', 'mount list --json', 'mount list work --json'],
     ['artifacts', 'artifacts list', 'artifacts list --json'],
-    ['template', 'template list', 'template --print'],
+    ['template', 'template list', 'template list --json', 'template --print', 'template --print --json'],
     ['disk', 'disk usage work', 'disk usage work --json'],
     ['image', 'image list', 'image list --json'],
     ['config', 'config get cpu -p work', 'config get -p work', 'config get mounts -p work --json'],
     ['validate', 'config validate -p work', 'config validate -p work --json'],
     ['autostart', 'autostart status work', 'autostart status work --json'],
     ['env', 'env', 'env --json', 'env --unset --shell fish'],
-    ['logs', 'logs', 'logs -n 1'],
-    ['ssh-config', 'ssh-config', 'ssh-config --format cmd'],
+    ['logs', 'logs', 'logs -n 1', 'logs --json'],
+    ['ssh-config', 'ssh-config', 'ssh-config --format cmd', 'ssh-config --json'],
     ['migrate', 'migrate colima', 'migrate colima --json'],
     ['protect', 'protect work', 'unprotect work --json', 'protect work --json'],
   ])('%s', async (name, ...lines) => {
@@ -195,7 +205,14 @@ describe('errors by code', () => {
     ],
     [
       'not-found',
-      ...['status nosuch', 'stop nosuch', 'ssh nosuch', 'ssh-config nosuch', 'delete nosuch --force'],
+      ...[
+        'status nosuch',
+        'list -p nosuch',
+        'stop nosuch',
+        'ssh nosuch',
+        'ssh-config nosuch',
+        'delete nosuch --force',
+      ],
       ...['protect nosuch', 'disk usage nosuch', 'clone nosuch other', 'events nosuch', 'logs work'],
       ...['mount list nosuch', 'autostart enable nosuch', 'status nosuch --json', 'support nosuch'],
     ],
@@ -217,5 +234,62 @@ describe('errors by code', () => {
     ['failed', 'image prune', 'prune --json'],
   ])('%s', async (name, ...lines) => {
     await expect(await shown(...lines)).toMatchFileSnapshot(path.join(shots, 'errors', `${name}.txt`))
+  })
+})
+
+// Command lines for each command that has --json; the last ones change what the others look at.
+const jsonLines: Record<string, string[]> = {
+  start: ['start new --mount /HOME/gone'],
+  restart: ['restart nosuch --mount /HOME/gone'],
+  status: ['status', 'status -e'],
+  list: ['list'],
+  config: ['config get -p work', 'config set cpu 2 -p work', 'config schema'],
+  template: ['template list', 'template --print', 'template --editor true'],
+  mount: ['mount list', 'mount add /HOME -p second --save'],
+  ports: ['ports'],
+  'ssh-config': ['ssh-config'],
+  cp: ['cp a b'],
+  env: ['env', 'env --unset'],
+  events: ['events nosuch'],
+  logs: ['logs'],
+  kubernetes: ['kubernetes kubeconfig', 'kubernetes stop'],
+  artifacts: ['artifacts list', 'artifacts fetch nothing'],
+  edit: ['edit work --editor true'],
+  update: ['update work'],
+  protect: ['protect spare'],
+  unprotect: ['unprotect spare'],
+  disk: ['disk usage work', 'disk compact spare'],
+  image: ['image list'],
+  autostart: ['autostart status work', 'autostart disable work'],
+  migrate: ['migrate colima'],
+  doctor: ['doctor'],
+  support: ['support spare -o /HOME/support.tar.gz'],
+  version: ['version'],
+  clone: ['clone spare copied'],
+  rename: ['rename copied renamed'],
+  stop: ['stop renamed'],
+  delete: ['delete renamed --force --data', 'delete broken --force'],
+  prune: ['prune --force'],
+}
+
+describe('--json: objects, one a line, and nothing else anywhere', () => {
+  it('is tried for every command that has it', () => {
+    const having = commands.filter(({ flags = [] }) =>
+      flags.some(({ flags: spec }) => spec.endsWith('--json')),
+    )
+    expect(Object.keys(jsonLines).sort()).toEqual(having.map(({ name }) => name).sort())
+  })
+
+  it.each(Object.entries(jsonLines))('%s', async (_name, lines) => {
+    for (const line of lines) {
+      const words = `${line} --json`.replaceAll('/HOME', folder).split(' ')
+      const { out, err } = await runInProcess(words, environment())
+      expect([line, err]).toEqual([line, ''])
+      const read = out
+        .trimEnd()
+        .split('\n')
+        .map((each) => JSON.parse(each) as unknown)
+      expect(read.length, line).toBeGreaterThan(0)
+    }
   })
 })

@@ -9,6 +9,20 @@ import { captured } from './capture.ts'
  * for each would take a hundred times as long.
  */
 export async function inProcess(words: string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const { code, out, err } = await runInProcess(words, env)
+  return [
+    `$ tcolima ${words.join(' ')}\n`,
+    out,
+    ...(err === '' ? [] : [`--- standard error\n${err}`]),
+    ...(code === 0 ? [] : [`--- exit code ${code}\n`]),
+  ].join('')
+}
+
+/** The same; gives its parts. */
+export async function runInProcess(
+  words: string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number; out: string; err: string }> {
   const output = captured({ json: words.includes('--json') })
   let code: number
   try {
@@ -25,12 +39,5 @@ export async function inProcess(words: string[], env: NodeJS.ProcessEnv): Promis
   } catch (error) {
     code = renderError(output, TcolimaError.from(error))
   }
-  const out = output.outText()
-  const err = output.errText()
-  return [
-    `$ tcolima ${words.join(' ')}\n`,
-    out,
-    ...(err === '' ? [] : [`--- standard error\n${err}`]),
-    ...(code === 0 ? [] : [`--- exit code ${code}\n`]),
-  ].join('')
+  return { code, out: output.outText(), err: output.errText() }
 }
