@@ -240,6 +240,11 @@ export class Machine {
     this.#notifications.setOn(on)
   }
 
+  /** Changes the names of files and folders whose changes are not brought to the guest. */
+  setMountInotifyIgnore(names: readonly string[]): void {
+    this.#notifications.setIgnore(names)
+  }
+
   /** Whether changes on the host are being brought to watchers of a mount. */
   isWatched(mount: number): boolean {
     return this.#notifications.isWatched(mount) ?? false

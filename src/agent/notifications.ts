@@ -14,7 +14,7 @@ const longestPauseMs = 4000
 export interface NotificationsInput {
   /** Whether they are wanted at first. */
   on: boolean
-  /** Names that nobody wants to hear of. */
+  /** Names that nobody wants to hear of at first. */
   ignore: readonly string[]
   /** Where the notifier of a mount keeps what must outlive the agent. */
   files: (index: number) => { replays: string; folders: string }
@@ -28,7 +28,7 @@ export interface NotificationsInput {
 /** The notifiers of a machine's mounts, and the guest's word on which of them anything watches. */
 export class Notifications {
   readonly #input: NotificationsInput
-  readonly #ignores: (relative: string) => boolean
+  #ignores: (relative: string) => boolean
   readonly #notifiers = new Map<number, Notifier>()
   #timer: NodeJS.Timeout | undefined
   #again = false
@@ -81,6 +81,12 @@ export class Notifications {
     this.#on = on
     if (on) this.#look()
     else for (const notifier of this.#notifiers.values()) notifier.setWatched(false)
+  }
+
+  /** Takes other names that nobody wants to hear of, in the place of the former ones. */
+  setIgnore(names: readonly string[]): void {
+    this.#ignores = ignores(names)
+    for (const notifier of this.#notifiers.values()) notifier.setIgnores(this.#ignores)
   }
 
   /** Takes what the guest says. */

@@ -43,6 +43,9 @@ export class Notifier {
   readonly observer: ShareObserver
   readonly #input: NotifierInput
   readonly #folders: KnownFolders
+  // Those of ignored names: the guest does not look again when they are ignored no more.
+  readonly #ignoredFolders = new KnownFolders(mostFolders)
+  #ignores: (relative: string) => boolean
   readonly #guest = new GuestWrites()
   readonly #queue: ReplayStep[] = []
   #watcher: HostWatcher | undefined
@@ -57,6 +60,7 @@ export class Notifier {
 
   constructor(input: NotifierInput) {
     this.#input = input
+    this.#ignores = input.ignores
     this.replays = new Replays(input.files.replays)
     this.#folders = new KnownFolders(mostFolders, input.files.folders)
     this.observer = {
@@ -81,9 +85,13 @@ export class Notifier {
   setWatched(watched: boolean): void {
     if (watched === this.#wanted) return
     this.#wanted = watched
-    this.#turn = this.#turn
-      .then(() => this.#follow())
-      .catch((error: unknown) => this.#input.log(messageOf(error)))
+    this.#inTurn(() => this.#follow())
+  }
+
+  /** Takes another judge of names, for what changes from now on. */
+  setIgnores(judge: (relative: string) => boolean): void {
+    this.#ignores = judge
+    this.#inTurn(() => this.#sortAnew())
   }
 
   /** The guest has been there before this process, or anew: ends what an earlier agent may have left under way. */
@@ -106,6 +114,10 @@ export class Notifier {
     clearTimeout(this.#inFlight)
   }
 
+  #inTurn(work: () => Promise<void>): void {
+    this.#turn = this.#turn.then(work).catch((error: unknown) => this.#input.log(messageOf(error)))
+  }
+
   async #follow(): Promise<void> {
     if (this.#wanted === (this.#watcher !== undefined)) return
     if (!this.#wanted) {
@@ -118,30 +130,58 @@ export class Notifier {
     this.#watcher = watcher
     watcher.on('changes', (changes) => this.#take(changes))
     watcher.on('warning', (warning) => this.#input.warn(warning))
-    for (const folder of this.#folders.list()) {
-      await this.#input.still(async () => {
-        // The guest may have put a link there since it looked.
-        if ((await realpath(folder).catch(() => undefined)) === folder) watcher.add(folder)
-      })
-    }
+    for (const folder of this.#folders.list()) await this.#watch(watcher, folder)
     this.#complete = true
+  }
+
+  async #watch(watcher: HostWatcher, folder: string): Promise<void> {
+    await this.#input.still(async () => {
+      // The guest may have put a link there since it looked.
+      if ((await realpath(folder).catch(() => undefined)) === folder) watcher.add(folder)
+    })
+  }
+
+  /** Watches the folders whose names are ignored no more, and leaves those that are now. */
+  async #sortAnew(): Promise<void> {
+    const before = new Set(this.#folders.list())
+    const all = [...before, ...this.#ignoredFolders.list()]
+    this.#folders.clear()
+    this.#ignoredFolders.clear()
+    for (const folder of all) {
+      if (this.#isIgnored(folder)) {
+        this.#ignoredFolders.add(folder)
+        if (before.has(folder)) this.#watcher?.remove(folder)
+      } else {
+        const dropped = this.#folders.add(folder)
+        if (this.#watcher && !before.has(folder)) await this.#watch(this.#watcher, folder)
+        if (dropped !== undefined) this.#forgotten(dropped)
+      }
+    }
   }
 
   #begin(): void {
     for (const folder of this.#folders.list()) this.#watcher?.remove(folder)
     this.#folders.clear()
+    this.#ignoredFolders.clear()
   }
 
   #knows(bytes: Buffer): void {
     const place = bytes.toString('utf8')
     // What is not UTF-8 cannot be watched.
-    if (!Buffer.from(place).equals(bytes) || this.#isIgnored(place)) return
+    if (!Buffer.from(place).equals(bytes)) return
+    if (this.#isIgnored(place)) {
+      this.#ignoredFolders.add(place)
+      return
+    }
     this.#input.onLook()
     const dropped = this.#folders.add(place)
     // Also one that is known: it may be another folder by now.
     this.#watcher?.add(place)
-    if (dropped === undefined) return
-    this.#watcher?.remove(dropped)
+    if (dropped !== undefined) this.#forgotten(dropped)
+  }
+
+  #forgotten(folder: string): void {
+    this.#watcher?.remove(folder)
     this.#warnOnce(
       `The guest knows more than ${mostFolders} folders of ${this.root}: changes in the others do not reach its watchers`,
     )
@@ -194,7 +234,7 @@ export class Notifier {
   }
 
   #isIgnored(place: string): boolean {
-    return this.#input.ignores(path.relative(this.root, place))
+    return this.#ignores(path.relative(this.root, place))
   }
 
   #withHostPath(client: string, work: (place: string) => void): void {

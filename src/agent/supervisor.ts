@@ -253,15 +253,17 @@ export class Supervisor {
     const { machine, names, state } = running
     const changed = liveChanges(state.config, config)
     if (changed.length > 0) {
-      const { portForwards, network, mounts, mountInotify, mirror } = config
+      const { portForwards, network, mounts, mountInotify, mountInotifyIgnore, mirror } = config
+      const live = { portForwards, network, mounts, mountInotify, mountInotifyIgnore, mirror }
       // It alone can fail, and nothing of the others is to be changed then.
       if (changed.includes('mounts')) await changeMounts(this.#liveMounts(signal), mounts)
       await saveSettings(this.#context, params)
       const clusterPort = state.config.kubernetes.enabled ? state.kubernetesPort : undefined
       if (changed.includes('portForwards')) machine.setPortForwards(portForwards, clusterPort)
       if (changed.includes('mountInotify')) machine.setMountInotify(mountInotify)
+      if (changed.includes('mountInotifyIgnore')) machine.setMountInotifyIgnore(mountInotifyIgnore)
       if (changed.includes('network')) names?.change(network)
-      state.config = { ...state.config, portForwards, network, mounts, mountInotify, mirror }
+      state.config = { ...state.config, ...live }
       await writeState(paths.state, state)
       log(`changed: ${changed.join(', ')}`)
       if (changed.includes('kubernetes')) {

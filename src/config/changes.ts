@@ -18,7 +18,7 @@ export const changeTimes = {
   mounts: 'live',
   mountType: 'start',
   mountInotify: 'live',
-  mountInotifyIgnore: 'start',
+  mountInotifyIgnore: 'live',
   accel: 'start',
   cpuType: 'start',
   // Of the host, not of the machine.

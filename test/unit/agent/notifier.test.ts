@@ -192,3 +192,32 @@ test('too many changes at once: one warning, not silence', async () => {
   notifier.replayed(sent.at(-1)?.id ?? 0)
   expect(sent.at(-1)?.steps).toEqual([{ act: 'create', path: '/later' }])
 })
+
+test('other names are ignored from now on: what the guest knew of those is watched, what is ignored now is not', async () => {
+  const [kept, old, now] = ['kept', '.git', 'dist'].map((name) => path.join(root, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const each of [kept, old, now]) {
+    await fs.mkdir(each)
+    notifier.observer.knows(each)
+  }
+  await start()
+  await vi.waitFor(() => expect([...watcher.watched]).toEqual([kept, now]))
+  notifier.setIgnores(ignores(['dist']))
+  await vi.waitFor(() => expect([...watcher.watched]).toEqual([kept, old]))
+  changed(
+    { kind: 'create', path: path.join(now, 'a'), type: 'file' },
+    { kind: 'create', path: path.join(old, 'b'), type: 'file' },
+  )
+  expect(JSON.stringify(sent)).toContain('/.git/b')
+  expect(JSON.stringify(sent)).not.toContain('/dist/a')
+  // Also where the guest watches later.
+  notifier.setIgnores(ignores(['.git']))
+  notifier.setWatched(false)
+  await vi.waitFor(() => expect(watcher.closed).toBe(true))
+  watcher = new FakeWatcher()
+  await start()
+  await vi.waitFor(() => expect([...watcher.watched].sort()).toEqual([now, kept]))
+})

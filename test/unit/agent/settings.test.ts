@@ -63,8 +63,8 @@ test.each<[string, Partial<Config>]>([
 const network = { dns: ['1.1.1.1'], dnsHosts: {} }
 
 test('what a running machine can go by', () => {
-  const wanted = { ...config, network, portForwards: [rule] }
-  expect(liveChanges(viaJson(config), wanted)).toEqual(['network', 'portForwards'])
+  const wanted = { ...config, network, portForwards: [rule], mountInotifyIgnore: ['dist'] }
+  expect(liveChanges(viaJson(config), wanted)).toEqual(['mountInotifyIgnore', 'network', 'portForwards'])
   expect(() => liveChanges(viaJson(config), { ...wanted, cpus: 1 })).toThrow(/at a start: cpus$/)
 })
 
