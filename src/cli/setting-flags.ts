@@ -41,7 +41,7 @@ export const settings: Flag[] = [
   },
   {
     flags: '-V, --mount <DIR[:TARGET][:w]>',
-    summary: 'folder to mount, `:w` writable; none for no mounts',
+    summary: 'folder to mount, `:w` writable; several with commas, or the flag again; none for no mounts',
     values: 'folder',
     list: true,
   },

@@ -11,6 +11,7 @@ import {
   checkRuntime,
 } from './choices.ts'
 import { checkEnvName, checkEnvValue, checkParamName } from './env.ts'
+import { listArguments, listWords } from './flag-lists.ts'
 import { checkK3sArg, checkKubernetesPort, parseK3sVersion } from './kubernetes.ts'
 import { checkMirror } from './mirror.ts'
 import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
@@ -31,7 +32,7 @@ export interface FlagValues {
   arch: string
   /** `--runtime` */
   runtime: string
-  /** `--mount`, once for each folder, or once with `none`. Takes the place of all mounts of the file. */
+  /** `--mount`, once for each folder, or several with commas, or once with `none`. Takes the place of all mounts of the file. */
   mount: readonly string[]
   /** `--mount-type` */
   mountType: string
@@ -63,7 +64,7 @@ export interface FlagValues {
   kubernetesVersion: string
   /** `--kubernetes-port` */
   kubernetesPort: string
-  /** `--k3s-arg`, once for each. Takes the place of the file's. */
+  /** `--k3s-arg`, once for each, or several with commas. Takes the place of the file's. */
   k3sArg: readonly string[]
   /** `--env`, `NAME=VALUE`, once for each. Takes the place of the file's. */
   env: readonly string[]
@@ -73,7 +74,7 @@ export interface FlagValues {
   param: readonly string[]
   /** `--oci-runtime` */
   ociRuntime: string
-  /** `--ca-certificate`, once for each file. Takes the place of the file's. */
+  /** `--ca-certificate`, once for each file, or several with commas. Takes the place of the file's. */
   caCertificate: readonly string[]
   /** `--mirror` */
   mirror: string
@@ -130,7 +131,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     disk: checked('--disk', flags.disk, (text) => checkDisk(number(text)), number),
     arch: checked('--arch', flags.arch, checkArch),
     runtime: checked('--runtime', flags.runtime, checkRuntime),
-    mounts: flags.mount && flags.mount.length > 0 ? mountChanges(flags.mount, base) : undefined,
+    mounts: flags.mount && flags.mount.length > 0 ? mountChanges(listWords(flags.mount), base) : undefined,
     // In a file '' is Colima's default; a flag without a value is a mistake.
     mountType: checked('--mount-type', flags.mountType, (text) => checkMountType(text || undefined)),
     mountInotify: flags.mountInotify,
@@ -148,7 +149,9 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     binfmt: flags.binfmt,
     param: flags.param && textMap('--param', flags.param, checkParamName),
     ociRuntime: checked('--oci-runtime', flags.ociRuntime, checkOciRuntime),
-    caCertificates: flags.caCertificate?.map((text) => fileOfFlag('--ca-certificate', text, base)),
+    caCertificates:
+      flags.caCertificate &&
+      listWords(flags.caCertificate).map((text) => fileOfFlag('--ca-certificate', text, base)),
     mirror: flags.mirror === undefined ? undefined : mirrorChange(flags.mirror, base),
   })
 }
@@ -190,7 +193,7 @@ function kubernetesChanges(flags: Partial<FlagValues>): ConfigChanges['kubernete
     enabled: kubernetes,
     version: checked('--kubernetes-version', kubernetesVersion, parseK3sVersion),
     port: checked('--kubernetes-port', kubernetesPort, port),
-    k3sArgs: k3sArg?.map((text) => checkedFlag('--k3s-arg', text, checkK3sArg)),
+    k3sArgs: k3sArg && listArguments(k3sArg).map((text) => checkedFlag('--k3s-arg', text, checkK3sArg)),
   })
   return Object.keys(changes).length > 0 ? changes : undefined
 }
@@ -212,15 +215,13 @@ function fileOfFlag(flag: string, text: string, { home, cwd }: PathBase): string
 function networkChanges(flags: Partial<FlagValues>): ConfigChanges['network'] {
   const { dns, dnsHost } = flags
   if (dns === undefined && dnsHost === undefined) return undefined
-  const servers = dns
-    ?.flatMap((text) => text.split(','))
-    .map((text) => checkedFlag('--dns', text, checkNameServer))
+  const servers = dns && listWords(dns).map((text) => checkedFlag('--dns', text, checkNameServer))
   return withoutUndefined({ dns: servers, dnsHosts: dnsHost && dnsHostChanges(dnsHost) })
 }
 
 function dnsHostChanges(texts: readonly string[]): Record<string, string> {
   const hosts: Record<string, string> = {}
-  for (const text of texts.flatMap((each) => each.split(','))) {
+  for (const text of listWords(texts)) {
     const at = text.indexOf('=')
     if (at < 0) throw new TcolimaError('usage', `--dns-host takes NAME=VALUE, not ${shown(text)}`)
     const name = checkedFlag('--dns-host: the name', text.slice(0, at), checkName)

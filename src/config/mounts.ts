@@ -160,6 +160,6 @@ function hasControlCharacter(text: string): boolean {
 
 function usage(message: string): TcolimaError {
   return new TcolimaError('usage', message, {
-    hint: 'Example: --mount ~/projects:w. For a path with a colon in it, use `mounts` in tcolima.yaml.',
+    hint: 'Example: --mount ~/projects:w. Quote a path with a comma in it: --mount \'"/a,b"\'. For one with a colon, use `mounts` in tcolima.yaml.',
   })
 }
