@@ -207,6 +207,7 @@ test('other names are ignored from now on: what the guest knew of those is watch
   await vi.waitFor(() => expect([...watcher.watched]).toEqual([kept, now]))
   notifier.setIgnores(ignores(['dist']))
   await vi.waitFor(() => expect([...watcher.watched]).toEqual([kept, old]))
+  for (const file of [path.join(now, 'a'), path.join(old, 'b')]) await fs.writeFile(file, '')
   changed(
     { kind: 'create', path: path.join(now, 'a'), type: 'file' },
     { kind: 'create', path: path.join(old, 'b'), type: 'file' },
