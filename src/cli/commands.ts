@@ -350,7 +350,7 @@ export const commands: Command[] = [
     name: 'migrate',
     group: 'Data',
     summary:
-      'take over the profiles of Colima and the images of its docker; only tells what it would do unless --apply',
+      'take over the profiles of Colima, and the images and volumes of its docker; only tells what it would do unless --apply',
     args: '<source> [machine]',
     argValues: { source: ['colima'] },
     flags: [

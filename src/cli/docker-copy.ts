@@ -26,11 +26,6 @@ export async function dockerImages(socket: string, signal: AbortSignal): Promise
   return [...images].map(([id, names]) => ({ id, names }))
 }
 
-/** The names of an engine's volumes. */
-export async function dockerVolumes(socket: string, signal: AbortSignal): Promise<string[]> {
-  return await docker(socket, ['volume', 'ls', '--format', '{{.Name}}'], signal)
-}
-
 /** Copies images from one engine to another, by `save` and `load`. Throws `failed` with what either said. */
 export async function copyImages(
   from: string,

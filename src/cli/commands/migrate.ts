@@ -10,7 +10,8 @@ import { instancePaths } from '../../instance/paths.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { colimaHome, type ColimaProfile, colimaProfiles } from '../colima-home.ts'
 import { type CommandContext, isOn, textOf } from '../command.ts'
-import { copyImages, dockerImages, dockerVolumes } from '../docker-copy.ts'
+import { copyImages, dockerImages } from '../docker-copy.ts'
+import { copyVolumes, type DockerVolume, helperImage, planVolumes } from '../docker-volumes.ts'
 import { hostFacts } from '../flags.ts'
 import { interruptible } from '../interrupt.ts'
 import { jsonLine, renderWarning } from '../render/output.ts'
@@ -24,11 +25,12 @@ interface Plan {
   settings: 'new' | 'kept' | 'refused'
   reason?: string
   warnings: string[]
-  /** Its images: names that the machine here lacks, or why they are not known. */
+  /** Its images and volumes: names that the machine here lacks, or why they are not known or not to be copied yet. */
   images: string[]
-  imagesReason?: string
-  /** What stays behind. */
   volumes: string[]
+  dataReason?: string
+  /** Volumes that stay behind, each with the reason. */
+  volumesStay: DockerVolume[]
 }
 
 /** `tcolima migrate colima` */
@@ -75,29 +77,34 @@ async function planFor(context: CommandContext, profile: ColimaProfile, signal: 
     ...settings,
     images: [],
     volumes: [],
+    volumesStay: [],
   }
   if (!(await isSocketAlive(profile.socket))) {
-    return { ...plan, imagesReason: 'its docker does not answer: start Colima to have its images copied' }
+    return { ...plan, dataReason: 'its docker does not answer: start Colima to have them copied' }
   }
   try {
     const images = await dockerImages(profile.socket, signal)
-    const volumes = await dockerVolumes(profile.socket, signal)
     const own = dockerSocket(context, profile.name)
     const isRunning = viewInstance(context.home, profile.name)?.status === 'Running'
+    const { copy, stay } = await planVolumes(profile.socket, isRunning ? own : undefined, signal)
     const there = isRunning
       ? new Set((await dockerImages(own, signal)).map(({ id }) => id))
       : new Set<string>()
-    const missing = images.filter(({ id }) => !there.has(id)).flatMap(({ names }) => names)
+    const missing = images
+      .filter(({ id }) => !there.has(id))
+      .flatMap(({ names }) => names)
+      .filter((name) => name !== helperImage)
     const reason = `start the machine to have them copied: tcolima start ${paths.profile}, then run this again`
     return {
       ...plan,
-      volumes,
       images: missing,
-      ...(isRunning || missing.length === 0 ? {} : { imagesReason: reason }),
+      volumes: copy,
+      volumesStay: stay,
+      ...(isRunning || missing.length + copy.length === 0 ? {} : { dataReason: reason }),
     }
   } catch (error) {
     if (signal.aborted) throw error
-    return { ...plan, imagesReason: messageOf(error) }
+    return { ...plan, dataReason: messageOf(error) }
   }
 }
 
@@ -127,12 +134,23 @@ async function carryOut(
     await ensureDir(folder)
     await writeFileAtomic(config, profile.text)
   }
-  if (plan.images.length === 0 || plan.imagesReason !== undefined) return
+  if (plan.dataReason !== undefined) return
   const own = dockerSocket(context, profile.name)
-  await runStep(view.report, `images of ${profile.name}`, async ({ detail }) => {
-    await copyImages(profile.socket, own, plan.images, signal)
-    detail(String(plan.images.length))
-  })
+  const { images, volumes } = plan
+  if (images.length > 0) {
+    await runStep(view.report, `images of ${profile.name}`, async ({ detail }) => {
+      await copyImages(profile.socket, own, images, signal)
+      detail(String(images.length))
+    })
+  }
+  // Without any too: what an interrupted run left goes.
+  if (volumes.length === 0) await copyVolumes(profile.socket, own, [], () => undefined, signal)
+  else {
+    await runStep(view.report, `volumes of ${profile.name}`, async ({ note, detail }) => {
+      await copyVolumes(profile.socket, own, volumes, note, signal)
+      detail(String(volumes.length))
+    })
+  }
 }
 
 function dockerSocket({ home, host }: CommandContext, name: string): string {
@@ -140,7 +158,7 @@ function dockerSocket({ home, host }: CommandContext, name: string): string {
 }
 
 function tell({ output }: CommandContext, plan: Plan, apply: boolean): void {
-  const { name, from, settings, reason, warnings, images, imagesReason, volumes } = plan
+  const { name, from, settings, reason, warnings, images, volumes, dataReason } = plan
   if (output.json) {
     jsonLine(output, { type: apply ? 'done' : 'plan', time: new Date().toISOString(), ...plan })
     return
@@ -152,11 +170,12 @@ function tell({ output }: CommandContext, plan: Plan, apply: boolean): void {
     refused: `cannot be taken over: ${reason}`,
   }
   output.out(`  settings: ${words[settings]}\n`)
-  const copied = imagesReason === undefined
-  const how = copied ? (apply ? 'copied' : 'to be copied') : imagesReason
-  output.out(
-    `  images:   ${images.length > 0 ? `${images.join(', ')}: ${how}` : (imagesReason ?? 'none that is not here')}\n`,
-  )
-  if (volumes.length > 0) output.out(`  volumes:  ${volumes.join(', ')} stay in Colima\n`)
+  const how = dataReason ?? (apply ? 'copied' : 'to be copied')
+  for (const [what, names] of Object.entries({ images, volumes })) {
+    const text = names.length > 0 ? `${names.join(', ')}: ${how}` : (dataReason ?? 'none that is not here')
+    output.out(`  ${`${what}:`.padEnd(10)}${text}\n`)
+  }
+  for (const { name, reason } of plan.volumesStay)
+    output.out(`            ${name} stays in Colima: ${reason}\n`)
   for (const warning of warnings) renderWarning(output, warning)
 }

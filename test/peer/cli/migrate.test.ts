@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { fakeAgent, runningInstance } from './fake-agent.ts'
+import { runningInstance } from './fake-agent.ts'
+import { type FakeEngine, fakeEngine, type FakeVolume } from './fake-engine.ts'
 
 const main = path.resolve(import.meta.dirname, '../../../dist/main.cjs')
 const settings = '# as Colima writes it\ncpu: 2\nmemory: 2\nvmType: vz\nrosetta: true\nmounts: []\n'
@@ -12,7 +12,7 @@ const settings = '# as Colima writes it\ncpu: 2\nmemory: 2\nvmType: vz\nrosetta:
 let folder: string
 let home: string
 let colima: string
-const servers: Server[] = []
+const engines: FakeEngine[] = []
 
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'tcolima-migrate-'))
@@ -32,7 +32,6 @@ beforeEach(() => {
 store=\${2#unix://}.images; shift 2
 case "$1" in
   image) cat "$store" 2>/dev/null || true ;;
-  volume) echo data ;;
   save) shift; for i; do grep " $i$" "$store" || { echo "no $i" >&2; exit 1; }; done ;;
   load) test -e "$store.full" && { echo 'no space left' >&2; exit 1; }; cat >>"$store" ;;
 esac
@@ -42,12 +41,15 @@ esac
 })
 
 afterEach(() => {
-  for (const server of servers.splice(0)) server.close()
+  for (const { server } of engines.splice(0)) {
+    server.close()
+    server.closeAllConnections()
+  }
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function migrate(...words: string[]) {
-  return await execa(process.execPath, [main, 'migrate', 'colima', ...words], {
+function migrate(...words: string[]) {
+  return execa(process.execPath, [main, 'migrate', 'colima', ...words], {
     reject: false,
     stdin: 'ignore',
     timeout: 30_000,
@@ -56,11 +58,20 @@ async function migrate(...words: string[]) {
   })
 }
 
-/** An engine at a socket, with images. */
-async function engine(socket: string, images: string): Promise<void> {
-  servers.push(await fakeAgent(socket, (connection) => connection.destroy()))
+/** An engine at a socket, with images for the client and volumes for its API. */
+async function engine(
+  socket: string,
+  images = '',
+  volumes: Record<string, FakeVolume> = {},
+): Promise<FakeEngine> {
+  const made = await fakeEngine(socket, volumes)
+  engines.push(made)
   writeFileSync(`${socket}.images`, images)
+  return made
 }
+
+const contents = ({ volumes }: FakeEngine) =>
+  Object.fromEntries([...volumes].map(([name, { content }]) => [name, content]))
 
 const target = (name: string) => path.join(home, name, 'tcolima.yaml')
 
@@ -89,7 +100,6 @@ it('copies the images that are not here, when both run', async () => {
   )
   const before = await migrate('default')
   expect(before.stdout).toContain('a:1, b:1, b:2: start the machine to have them copied')
-  expect(before.stdout).toContain('data stay in Colima')
   const own = path.join(runningInstance(home, 'default'), 'docker.sock')
   await engine(own, 'sha256:1 a:1\n')
   expect((await migrate('default')).stdout).toContain('images:   b:1, b:2: to be copied')
@@ -107,4 +117,96 @@ it('says where it looked', async () => {
   const result = await migrate('--from', path.join(folder, 'bin'))
   expect([result.exitCode, result.stderr]).toEqual([3, expect.stringContaining(path.join(folder, 'bin'))])
   expect((await migrate('nosuch')).exitCode).toBe(3)
+})
+
+const colimas = {
+  data: { content: 'rows of a database', labels: { of: 'compose' } },
+  cache: { content: 'things' },
+  used: { content: 'rows that change' },
+  shared: { content: '', driver: 'nfs' },
+  elsewhere: { content: '', options: { device: '/srv' } },
+  ['a'.repeat(64)]: { content: 'of a container' },
+  there: { content: 'from Colima' },
+}
+
+it('copies the volumes that are not here and at rest, with their labels, and leaves nothing of its own', async () => {
+  const from = await engine(path.join(colima, 'default', 'docker.sock'), '', colimas)
+  from.containers.set('db', { running: true, volume: 'used' })
+  from.containers.set('old', { running: false, volume: 'data' })
+  const dry = await migrate('default')
+  expect(dry.stdout).toContain('volumes:  cache, data, there: start the machine to have them copied')
+  const own = path.join(runningInstance(home, 'default'), 'docker.sock')
+  const to = await engine(own, '', { there: { content: 'mine' } })
+  const told = (await migrate('default')).stdout
+  expect(told).toContain('volumes:  cache, data: to be copied')
+  expect(told).toContain('used stays in Colima: in use: stop db first')
+  expect(told).toContain('shared stays in Colima: its driver is nfs')
+  expect(told).toContain('elsewhere stays in Colima: its data are elsewhere')
+  expect([...from.requests, ...to.requests].filter((each) => !each.startsWith('GET'))).toEqual([])
+  const done = await migrate('default', '--apply')
+  expect([done.exitCode, done.stdout]).toEqual([0, expect.stringContaining('volumes:  cache, data: copied')])
+  expect(contents(to)).toEqual({ there: 'mine', cache: 'things', data: 'rows of a database' })
+  expect(to.volumes.get('data')?.labels).toEqual({ of: 'compose' })
+  for (const { containers, images } of [from, to]) {
+    expect(
+      [...containers.keys()].filter((name) => name.startsWith('tcolima')),
+      [...images].join(),
+    ).toEqual([])
+    expect([...images]).toEqual([])
+  }
+  expect((await migrate('default', '--apply')).stdout).toContain('volumes:  none that is not here')
+  expect(contents(to)).toEqual({ there: 'mine', cache: 'things', data: 'rows of a database' })
+})
+
+it('interrupted at any request, the next run ends with each volume once and whole', async () => {
+  const from = await engine(path.join(colima, 'default', 'docker.sock'), '', {
+    data: { content: 'all rows' },
+  })
+  const own = path.join(runningInstance(home, 'default'), 'docker.sock')
+  const to = await engine(own)
+  let steps = 0
+  for (let reached = true; reached; steps++) {
+    reached = false
+    let left = steps
+    const child = migrate('default', '--apply')
+    const cut = (request: string) => {
+      // What only asks changes nothing; an archive is cut in its middle.
+      if (request.startsWith('GET') || left-- > 0) return undefined
+      reached = true
+      child.kill('SIGKILL')
+      return new Promise<void>(() => undefined)
+    }
+    from.before = cut
+    to.before = cut
+    await child
+    for (const each of [from, to]) {
+      each.server.closeAllConnections()
+      each.before = () => undefined
+    }
+    const again = await migrate('default', '--apply')
+    expect([again.exitCode, again.stderr], `after request ${steps}`).toEqual([0, expect.anything()])
+    expect(contents(to), `after request ${steps}`).toEqual({ data: 'all rows' })
+    for (const { containers, images } of [from, to]) {
+      expect([[...containers.keys()], [...images]], `after request ${steps}`).toEqual([[], []])
+    }
+    to.volumes.clear()
+  }
+  expect(steps).toBeGreaterThan(10)
+}, 120_000)
+
+it('an archive that breaks off is no volume, and the next run copies it anew', async () => {
+  const from = await engine(path.join(colima, 'default', 'docker.sock'), '', {
+    data: { content: 'all rows' },
+  })
+  const to = await engine(path.join(runningInstance(home, 'default'), 'docker.sock'))
+  from.before = (request) => {
+    if (request.startsWith('in the middle')) from.server.closeAllConnections()
+  }
+  const broken = await migrate('default', '--apply')
+  expect([broken.exitCode, broken.stderr]).toEqual([1, expect.stringContaining('archive')])
+  expect(contents(to).data).toBe('')
+  from.before = () => undefined
+  expect((await migrate('default')).stdout).toContain('volumes:  data: to be copied')
+  expect((await migrate('default', '--apply')).exitCode).toBe(0)
+  expect(contents(to)).toEqual({ data: 'all rows' })
 })
