@@ -22,6 +22,7 @@ const testPackages = {
   docker: 'docker.io',
   zsh: 'zsh',
   fish: 'fish',
+  tmux: 'tmux',
   man: 'man-db',
   ruby: 'ruby',
   'nix-instantiate': 'nix-bin',
