@@ -1,7 +1,7 @@
 # Servers for the tests of ports: `perl serve.pl KIND:ADDRESS:PORT|unix:PATH ...`. KIND: count (answers `OK bytes` a second
 # after the end of what comes), echo (gives back what comes), udp (gives back each datagram), name and nameudp (the same, and
 # first a line `ADDRESS PORT`), and with a 6 for IPv6, of which name6 and nameudp6 take IPv4 as well. A unix socket echoes.
-# Says `ready` once all listen.
+# hostN leads to port N of the host's loopback. Says `ready` once all listen.
 use strict;
 use warnings;
 use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6 IPPROTO_IPV6 IPV6_V6ONLY);
@@ -41,6 +41,18 @@ sub serve {
   exit;
 }
 
+# Joins a peer with a port of the host, which QEMU's gateway leads to.
+sub lead {
+  my ($peer, $port) = @_;
+  socket(my $host, AF_INET, SOCK_STREAM, 0) && connect($host, pack_sockaddr_in($port, inet_aton('10.0.2.2'))) or exit;
+  my ($from, $to) = fork ? ($peer, $host) : ($host, $peer);
+  while (sysread($from, my $data, 65536)) {
+    while (length $data) { my $w = syswrite($to, $data) // exit; substr($data, 0, $w, ''); }
+  }
+  shutdown($to, 1);
+  exit;
+}
+
 while (1) {
   my $bits = '';
   vec($bits, fileno $_->{socket}, 1) = 1 for @sockets;
@@ -53,7 +65,7 @@ while (1) {
     }
     accept(my $peer, $each->{socket}) or next;
     my $pid = fork;
-    serve($each->{kind}, $peer, $each->{head}) if defined $pid && !$pid;
+    if (defined $pid && !$pid) { $each->{kind} =~ /^host(\d+)$/ ? lead($peer, $1) : serve($each->{kind}, $peer, $each->{head}); }
     close $peer;
   }
 }
