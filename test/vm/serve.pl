@@ -44,7 +44,8 @@ sub serve {
 # Joins a peer with a port of the host, which QEMU's gateway leads to.
 sub lead {
   my ($peer, $port) = @_;
-  socket(my $host, AF_INET, SOCK_STREAM, 0) && connect($host, pack_sockaddr_in($port, inet_aton('10.0.2.2'))) or exit;
+  socket(my $host, AF_INET, SOCK_STREAM, 0);
+  connect($host, pack_sockaddr_in($port, inet_aton('10.0.2.2'))) or exit;
   my ($from, $to) = fork ? ($peer, $host) : ($host, $peer);
   while (sysread($from, my $data, 65536)) {
     while (length $data) { my $w = syswrite($to, $data) // exit; substr($data, 0, $w, ''); }
