@@ -1,7 +1,7 @@
 import type { Dir } from 'node:fs'
 import { closeFd } from './fd.ts'
 import { Journal } from './journal.ts'
-import { failure } from './status.ts'
+import { failure, tooManyFiles } from './status.ts'
 
 /** An open file. */
 export interface FileHandle {
@@ -73,7 +73,7 @@ export class HandleTable {
 
   /** Opens by `open` for a request and gives the new handle's name. Throws when too many are open. */
   async add(request: { id: number; path: string }, open: () => Promise<OpenHandle>): Promise<string> {
-    if (this.slots.size + this.reserved >= this.limit) throw failure('too many open handles')
+    if (this.slots.size + this.reserved >= this.limit) throw tooManyFiles()
     // The place is taken before the file is open: many OPENs run at once.
     this.reserved++
     try {

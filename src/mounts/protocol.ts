@@ -45,6 +45,10 @@ export const Fx = {
   PERMISSION_DENIED: 3,
   FAILURE: 4,
   BAD_MESSAGE: 5,
+  /** A client's own; from our server: too many files are open (see guest/…/sshfs-link/errors.c). */
+  NO_CONNECTION: 6,
+  /** A client's own; from our server: no space is left. */
+  CONNECTION_LOST: 7,
   OP_UNSUPPORTED: 8,
 } as const
 

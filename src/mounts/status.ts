@@ -23,6 +23,11 @@ export function failure(message: string): StatusError {
   return new StatusError(Fx.FAILURE, message)
 }
 
+/** The error for an open beyond what the server holds. */
+export function tooManyFiles(): StatusError {
+  return new StatusError(Fx.NO_CONNECTION, 'EMFILE')
+}
+
 /** Takes whatever a request threw; gives the SSH_FXP_STATUS reply, with a text that names no path of the host. */
 export function errorReply(id: number, thrown: unknown): Buffer {
   if (thrown instanceof StatusError) return statusReply(id, thrown.status, thrown.message)
@@ -30,7 +35,7 @@ export function errorReply(id: number, thrown: unknown): Buffer {
   return statusReply(id, statusOf(errno), errno ?? 'failure')
 }
 
-/** The status for a system error: version 3 has only these few (draft section 7). */
+/** The status for a system error: version 3 has only these few (draft section 7), of which two are between us and our client. */
 export function statusOf(errno: string | undefined): number {
   switch (errno) {
     case 'ENOENT':
@@ -45,6 +50,12 @@ export function statusOf(errno: string | undefined): number {
     case 'ENOTSUP':
     case 'ENOSYS':
       return Fx.OP_UNSUPPORTED
+    case 'EMFILE':
+    case 'ENFILE':
+      return Fx.NO_CONNECTION
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return Fx.CONNECTION_LOST
     default:
       return Fx.FAILURE
   }

@@ -86,13 +86,16 @@ describe.each(Object.entries(places))('in %s', (_, lookUp) => {
     ['none.fake.test', []],
   ])('%s is %j', async (name, wanted) => expect(await lookUp(name)).toEqual(wanted))
 
-  it.skipIf(hostOnly === '')('a name of the hosts file is known, and its loopback is the host', async () => {
-    expect(await lookUp(hostOnly)).toEqual(
-      fromGuest(hostOnlyAddresses)
-        .filter((each) => !each.includes(':'))
-        .sort(),
-    )
-  })
+  it.skipIf(hostOnly === '')(
+    'B43: a name of the hosts file is known, and its loopback is the host',
+    async () => {
+      expect(await lookUp(hostOnly)).toEqual(
+        fromGuest(hostOnlyAddresses)
+          .filter((each) => !each.includes(':'))
+          .sort(),
+      )
+    },
+  )
 })
 
 it.each(['10.0.2.2', 'host.docker.internal', 'host.tcolima.internal'])(
@@ -205,7 +208,7 @@ it('a program of the guest that was killed comes back', async () => {
   expect((await guest('sudo iptables -t nat -S | grep -c 62053')).stdout).toBe('4')
 })
 
-it('names set anew hold after a restart', async () => {
+it('B43: names set anew hold after a restart', async () => {
   const restarted = await tcolima(['restart', profile, '--dns-host', 'fixed.test=10.9.8.6'])
   expect(restarted.exitCode, String(restarted.stderr)).toBe(0)
   expect(await places.guest?.('fixed.test')).toEqual(['10.9.8.6'])

@@ -73,6 +73,38 @@ test.each([1, 2, 3])(
   },
 )
 
+test('B27: 1,500 files open at once; beyond the limit one open fails, as it does on a disk, and closing helps', async () => {
+  const { mount } = mounted
+  const script = `
+    use Errno; use strict; my ($many, @open) = (1500);
+    for (1 .. $many) { open(my $f, '+>', "f$_") or die "$_: $!\\n"; print $f $_; push @open, $f }
+    close $_ or die for splice @open;
+    for (1 .. 4200) { open(my $f, '<', "f1") or last; push @open, $f }
+    print scalar(@open), " ", $!{EMFILE} ? 'too many' : "$!"; pop @open;
+    open(my $again, '<', 'f2') or die; print " then ", <$again>; @open = (); close $again;
+    for (1 .. 3000) { open(my $f, '<', "f1") or die "leaked: $_\\n" }
+    my @names = glob 'f*'; print " of ", scalar @names;`
+  expect(await run(mount, `ulimit -n 6000; perl -e '${script.replaceAll("'", `'\\''`)}'`)).toBe(
+    '4096 too many then 2 of 1500',
+  )
+})
+
+test.skipIf(process.getuid?.() !== 0)('a full disk of the host is one for programs too', async () => {
+  const { mount, root } = mounted
+  await output('mount', ['-t', 'tmpfs', '-o', 'size=1M,nr_inodes=10', 'tmpfs', root])
+  try {
+    const script = `
+      open(my $f, '>', 'large') or die; syswrite($f, 'x' x 100_000) for 1 .. 20; close $f or print "$!, ";
+      mkdir "d$_" or print "$!, " and last for 1 .. 20;
+      for (1 .. 20) { open(my $new, '>', "f$_") or print "$!" and last }`
+    expect(await run(mount, `perl -e '${script.replaceAll("'", `'\\''`)}'`)).toBe(
+      Array(3).fill('No space left on device').join(', '),
+    )
+  } finally {
+    await output('umount', ['-l', root])
+  }
+})
+
 test('a file stays open while the server is away, also one that was renamed meanwhile', async () => {
   const { mount, root } = mounted
   const script = `

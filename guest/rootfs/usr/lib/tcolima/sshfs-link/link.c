@@ -12,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include "basics.h"
+#include "errors.h"
 #include "hints.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -231,6 +232,7 @@ static int is_reply(const unsigned char *packet, size_t length) {
   }
   if (packet[4] == VERSION || !r) return 0;
   hints_reply(&r->standing, r->bytes, r->length, packet, length);
+  errors_reply(r->bytes, packet, length);
   if (last == &r->next) last = at;
   if (newest == r) newest = NULL;
   *at = r->next;
