@@ -43,6 +43,8 @@ export class GuestState {
       case 'replayed':
       case 'looked':
       case 'awaited':
+      case 'clock':
+      case 'set':
         break
     }
     for (const wake of this.#waiting) wake()

@@ -183,6 +183,8 @@ export class Machine {
       if (message.type === 'hello') for (const each of mountMessages(state)) link.send(each)
       if (message.type === 'ports') this.forwards.update(message.add, message.remove, message.whole ?? false)
       this.#asks.take(message)
+      if (message.type === 'clock') link.send({ type: 'clock', id: message.id, time: Date.now() })
+      if (message.type === 'set') log(`guest: ${clockText(message.seconds)}`)
       if (message.type === 'failed') log(`guest: ${message.subject} failed`)
       if (message.type === 'mount') log(`mount ${message.index}: ${message.state} ${message.detail}`.trim())
     })
@@ -290,6 +292,10 @@ export class Machine {
     await Promise.all([mounts, this.reverse.close(), this.forwards.close().catch(() => undefined)])
     this.qmp.close()
   }
+}
+
+function clockText(seconds: number): string {
+  return `the clock was ${Math.abs(seconds)} s ${seconds > 0 ? 'behind' : 'ahead'}, and is set`
 }
 
 function reverseOf(rules: readonly PortForward[], own: readonly PortForward[]): PortForward[] {

@@ -23,6 +23,10 @@ export type GuestMessage =
   | { type: 'looked'; id: number }
   /** The answer to `await`. */
   | { type: 'awaited'; id: number }
+  /** The guest asks for the time. */
+  | { type: 'clock'; id: number }
+  /** Its clock was behind by so much (before, where negative), and is right now. */
+  | { type: 'set'; seconds: number }
 
 /**
  * What the host asks. `sync`: tell everything again; `resume`: a mount's sshfs is to speak to the host anew; `watched`:
@@ -37,6 +41,7 @@ export type HostMessage =
   | { type: 'watched' }
   | { type: 'replay'; index: number; id: number; steps: string }
   | { type: 'look'; id: number }
+  | ClockMessage
   | AwaitMessage
   | MountMessage
   | UnmountMessage
@@ -48,6 +53,13 @@ export interface AwaitMessage {
   pid: number
   ports: number[]
   limit: number
+}
+
+/** The answer to `clock`: milliseconds since 1970. The guest's script finds its parts by their order. */
+export interface ClockMessage {
+  type: 'clock'
+  id: number
+  time: number
 }
 
 /** Mounts a folder that is not in the seed's table; one that is known by its index already is left alone. */
@@ -117,8 +129,11 @@ export function parseGuestMessage(line: string): GuestMessage | undefined {
       return isNumber(message.index) && isText(message.problem)
         ? { type: 'unmounted', index: message.index, problem: printable(utf8(message.problem)) }
         : undefined
+    case 'set':
+      return isNumber(message.seconds) ? { type: 'set', seconds: message.seconds } : undefined
     case 'looked':
     case 'awaited':
+    case 'clock':
       return isNumber(message.id) ? { type: message.type, id: message.id } : undefined
     default:
       return undefined

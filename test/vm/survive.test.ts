@@ -118,6 +118,22 @@ it('a killed guest script leaves the mount and its open files alone', async () =
   expect([seen.stdout, seen.stderr]).toEqual(['kept', ''])
 })
 
+it('B47: a clock that is wrong is right again within a minute', async () => {
+  for (const [by, said] of [
+    ['+600', 'ahead'],
+    ['-180', 'behind'],
+  ]) {
+    await guest(`sudo date -s '${by} sec'`)
+    await eventually(async () => {
+      const wrong = Math.abs(Number((await guest('date +%s')).stdout) - Date.now() / 1000)
+      return wrong < 2.5 ? true : undefined
+    }, 60_000)
+    expect((await tcolima(['logs', profile])).stdout).toMatch(
+      new RegExp(`the clock was .* s ${said}, and is set`),
+    )
+  }
+})
+
 it('a stop loses no byte that a program has written', async () => {
   const writing = tcolima(['ssh', profile, '--', 'perl', '-e', appender(at('stopped'))])
   await eventually(() => (linesOf('stopped').length > 50 ? true : undefined), 60_000)

@@ -14,6 +14,8 @@ const good: GuestMessage[] = [
   { type: 'replayed', index: 0, id: 7, failed: -1 },
   { type: 'looked', id: 7 },
   { type: 'awaited', id: 7 },
+  { type: 'clock', id: 7 },
+  { type: 'set', seconds: -600.5 },
 ]
 
 test.each(good)('reads %j', (message) => {
