@@ -56,6 +56,8 @@ for (const shell of shells) {
   await mkdir(`dist/completions/${shell}`, { recursive: true })
   await writeFile(`dist/completions/${shell}/${fileNames[shell]}`, completionScript(shell))
 }
-await writeFile('dist/help.json', JSON.stringify(writtenHelp(programHelp)))
+await mkdir('dist/help')
+for (const [name, text] of Object.entries(writtenHelp(programHelp)))
+  await writeFile(`dist/help/${name}`, text)
 await chmod('dist/main.cjs', 0o755)
 await writeFile('dist/.built', '')

@@ -2,29 +2,33 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { installationFolder } from '../host/assets.ts'
 
-/** The help of the whole program, written by the build: to make it takes longer than all else that `--help` does. */
-export interface WrittenHelp {
-  text: string
-  /** The widths of terminals that get other line breaks. */
-  exceptColumns: number[]
-}
+const usual = 'usual'
 
-/** Makes it; `render` gives the help for a number of columns. Pure. */
-export function writtenHelp(render: (columns: number) => string): WrittenHelp {
+/**
+ * The help of the whole program as the build writes it, by the names of the files: to make it takes longer than all else
+ * that `--help` does. `render` gives it for a number of columns; `usual` is for all terminals but those that have a file
+ * of their own. Pure.
+ */
+export function writtenHelp(render: (columns: number) => string): Record<string, string> {
   // Where no terminal is, commander breaks lines for 80 columns.
   const text = render(80)
   const longest = Math.max(...text.split('\n').map((line) => line.length))
-  const widths = Array.from({ length: longest + 1 }, (_, columns) => columns)
-  return { text, exceptColumns: widths.filter((columns) => render(columns) !== text) }
+  const files: Record<string, string> = { [usual]: text }
+  for (let columns = 0; columns <= longest; columns++) {
+    const own = render(columns)
+    if (own !== text) files[columns] = own
+  }
+  return files
 }
 
-/** The help as the build wrote it; undefined for a terminal that wants other line breaks, or without a build. */
+/** The help as the build wrote it for a terminal (undefined: there is none); undefined where nothing was built. */
 export function readWrittenHelp(columns: number | undefined): string | undefined {
-  const file = path.join(installationFolder(), 'dist', 'help.json')
-  try {
-    const { text, exceptColumns } = JSON.parse(readFileSync(file, 'utf8')) as WrittenHelp
-    return columns !== undefined && exceptColumns.includes(columns) ? undefined : text
-  } catch {
-    return undefined
+  const read = (name: string) => {
+    try {
+      return readFileSync(path.join(installationFolder(), 'dist', 'help', name), 'utf8')
+    } catch {
+      return undefined
+    }
   }
+  return (columns === undefined ? undefined : read(String(columns))) ?? read(usual)
 }
