@@ -1,5 +1,7 @@
+import { externalName } from '../config/profile.ts'
 import type { Config } from '../config/schema.ts'
 import type { Report } from '../host/progress.ts'
+import type { InstanceRecord } from '../instance/record.ts'
 import { type InstanceState, writeState } from '../instance/state.ts'
 import { apiPort } from '../runtime/kubernetes/k3s.ts'
 import type { ClusterAccess } from '../runtime/kubernetes/kubeconfig-text.ts'
@@ -13,6 +15,7 @@ import type { Machine } from './machine.ts'
 export interface ClusterWorld {
   context: AgentContext
   machine: Machine
+  record: InstanceRecord
   state: InstanceState
   report: Report
   signal: AbortSignal
@@ -40,6 +43,7 @@ export async function runCluster(
   const input = {
     config,
     profile: paths.profile,
+    node: world.record.node ?? externalName(paths.profile),
     port,
     emulated: state.accelerator === 'tcg',
     portProblem: () => {
@@ -97,7 +101,7 @@ export async function accessToCluster({
   machine,
   state,
   signal,
-}: Omit<ClusterWorld, 'context' | 'report'>): Promise<ClusterAccess> {
+}: Pick<ClusterWorld, 'machine' | 'state' | 'signal'>): Promise<ClusterAccess> {
   return await clusterAccess({ exec: execIn(machine), port: state.kubernetesPort ?? 0, signal })
 }
 

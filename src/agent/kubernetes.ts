@@ -4,7 +4,6 @@ import type { ClientChannel } from 'ssh2'
 import { k3sImages, k3sProgram } from '../artifacts/catalog.ts'
 import { sourceOf } from '../artifacts/source.ts'
 import { ensureArtifact, findArtifact, type Stored } from '../artifacts/store.ts'
-import { externalName } from '../config/profile.ts'
 import type { Config } from '../config/schema.ts'
 import { shellQuote } from '../guest/quote.ts'
 import { delay } from '../host/delay.ts'
@@ -48,6 +47,8 @@ export interface ClusterFiles {
 export interface ClusterInput {
   config: Config
   profile: string
+  /** The name of its node. */
+  node: string
   /** Port of the host's loopback that leads to the API. */
   port: number
   emulated: boolean
@@ -103,12 +104,12 @@ export async function fetchCluster(
 /** Starts the cluster, or leaves one that runs as it should, and waits until it is ready; gives how to come in. */
 export async function startCluster(input: ClusterInput, files: ClusterFiles): Promise<ClusterAccess> {
   return await runStep(input.report, 'kubernetes', async (tools) => {
-    const { config, profile, exec, signal } = input
+    const { config, node, exec, signal } = input
     const engine = clusterEngine(config.runtime)
     await bring(input, files, engine, tools)
     if (engine === 'docker' && files.images) await giveImages(input, files.images, tools)
     tools.note('starts')
-    const words = serverArguments(engine, externalName(profile), config.kubernetes)
+    const words = serverArguments(engine, node, config.kubernetes)
     const text = `set -- ${words.map(shellQuote).join(' ')}\n`
     await runInGuest(exec, [script, 'start', engine], { signal, limitMs: bringMs, input: text })
     const { access, version } = await waitUntilReady(input, files, tools)
@@ -202,11 +203,11 @@ async function waitUntilReady(
   files: ClusterFiles,
   { note }: StepTools,
 ): Promise<{ access: ClusterAccess; version: string }> {
-  const { config, profile, exec, port, portProblem, emulated, signal } = input
+  const { config, node, exec, port, portProblem, emulated, signal } = input
   const limit = emulated ? readyMs.emulated : readyMs.accelerated
   const until = performance.now() + limit
   const coreDns = files.images !== undefined && !withoutCoreDns(config.kubernetes.k3sArgs)
-  const wanted = { node: externalName(profile), coreDns }
+  const wanted = { node, coreDns }
   let access: ClusterAccess | undefined
   for (;;) {
     const state = readClusterState(await runInGuest(exec, [script, 'access'], { signal, limitMs: askMs }))

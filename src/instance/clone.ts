@@ -1,6 +1,7 @@
 import { constants, existsSync, readdirSync } from 'node:fs'
 import { chmod, copyFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { externalName } from '../config/profile.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { ensureDir, freeSpace, syncFile } from '../host/files.ts'
 import { acquireLock, readLock } from '../host/lock.ts'
@@ -8,7 +9,8 @@ import type { Host } from '../host/platform.ts'
 import { newHostKey, newMac } from './create.ts'
 import { finishDeletion } from './deletion.ts'
 import { type InstancePaths, instancePaths } from './paths.ts'
-import { readRecord, writeRecord } from './record.ts'
+import { type InstanceRecord, readRecord, writeRecord } from './record.ts'
+import { readState } from './state.ts'
 
 const unfinished = '_clone-'
 // Not one of those names: there may be a machine "lock".
@@ -46,6 +48,7 @@ export async function cloneInstance(input: CloneInput): Promise<void> {
         const hostKey = await newHostKey(part, target)
         await writeRecord(part.record, {
           ...record,
+          ...keptNode(source, record),
           mac: newMac(),
           hostKey,
           created: new Date().toISOString(),
@@ -60,6 +63,18 @@ export async function cloneInstance(input: CloneInput): Promise<void> {
   } finally {
     lock.release()
   }
+}
+
+/**
+ * What the record of an instance is to have when the instance gets another name: its cluster, where it has had one, knows
+ * its node, and what is bound to that, by the name it was made under.
+ */
+export function keptNode(
+  { state, profile }: InstancePaths,
+  record: InstanceRecord,
+): Pick<InstanceRecord, 'node'> {
+  const had = readState(state)?.kubernetesPort !== undefined || record.node !== undefined
+  return had ? { node: record.node ?? externalName(profile) } : {}
 }
 
 /** What clones that were killed left, while none is under way. */

@@ -14,6 +14,8 @@ export interface InstanceRecord {
   kernel?: 'general'
   user: { name: string; uid: number }
   mac: string
+  /** What the node of its cluster is called, where that is not as the machine: it was made under another name. */
+  node?: string
   /** Public key line. */
   hostKey: string
   /** ISO time. */

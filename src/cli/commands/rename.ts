@@ -4,8 +4,10 @@ import path from 'node:path'
 import { externalName } from '../../config/profile.ts'
 import { messageOf } from '../../host/errors.ts'
 import { removeSocket } from '../../host/sockets.ts'
-import { refuseTaken } from '../../instance/clone.ts'
+import { keptNode, refuseTaken } from '../../instance/clone.ts'
 import { homePaths, instancePaths } from '../../instance/paths.ts'
+import { writeRecord } from '../../instance/record.ts'
+import { viewInstance } from '../../instance/view.ts'
 import { removeCluster } from '../../runtime/kubernetes/kubeconfig.ts'
 import { hideInUserConfig } from '../../ssh/user-config.ts'
 import { lendAutostart, returnAutostart } from '../autostart.ts'
@@ -34,6 +36,10 @@ export async function run(context: CommandContext): Promise<number> {
     for (const name of readdirSync(paths.folder)) {
       if (name.endsWith('.sock')) await removeSocket(path.join(paths.folder, name), host.platform)
     }
+    // One that cannot be read is left as it is.
+    const record = viewInstance(home, source)?.record
+    const kept = record ? keptNode(paths, record) : {}
+    if (record && kept.node !== record.node) await writeRecord(paths.record, { ...record, ...kept })
     await lendAutostart(old)
     await refuseTaken(to, host)
     renameSync(paths.folder, to.folder)

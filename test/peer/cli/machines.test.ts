@@ -135,6 +135,22 @@ describe('rename', () => {
   })
 })
 
+it('a cluster knows its node by the name that the machine had first, whatever it is called later', async () => {
+  await stopped('one')
+  expect((await tcolima('clone', 'one', 'two')).exitCode).toBe(0)
+  expect(json(inside('two', 'instance.json')).node).toBeUndefined()
+  const state = { version: 1, qemu: { pid: 1, started: 'x' }, config: { mounts: [] }, kubernetesPort: 6443 }
+  writeFileSync(inside('one', 'state.json'), JSON.stringify(state))
+  for (const words of [
+    ['rename', 'one', 'first'],
+    ['clone', 'first', 'copy'],
+    ['rename', 'copy', 'last'],
+  ]) {
+    expect((await tcolima(...words)).exitCode).toBe(0)
+  }
+  for (const name of ['first', 'last']) expect(json(inside(name, 'instance.json')).node).toBe('tcolima-one')
+})
+
 describe('protect', () => {
   it('has delete refuse, also with --force', async () => {
     await stopped('one')
