@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { messageOf } from '../host/errors.ts'
+import { messageOf, TcolimaError } from '../host/errors.ts'
 import { readLock } from '../host/lock.ts'
 import { isAlive } from '../host/processes.ts'
 import { instancePaths } from './paths.ts'
@@ -13,6 +13,8 @@ export interface InstanceView {
   status: 'Running' | 'Starting' | 'Stopped' | 'Broken'
   /** Why it is broken, or how it ended when no command ended it. */
   reason?: string
+  /** How a broken one is mended. */
+  hint?: string
   record?: InstanceRecord
   state?: InstanceState
   /** Whether an agent looks after it now. */
@@ -52,7 +54,8 @@ export function viewInstance(home: string, profile: string): InstanceView | unde
     const reason = state?.ended ?? (state?.ready ? 'QEMU is gone' : undefined)
     return { ...known, status: 'Stopped', ...(reason === undefined ? {} : { reason }) }
   } catch (error) {
-    return { ...base, status: 'Broken', reason: messageOf(error) }
+    const hint = (error instanceof TcolimaError && error.hint) || `tcolima delete ${profile}`
+    return { ...base, status: 'Broken', reason: messageOf(error), hint }
   }
 }
 

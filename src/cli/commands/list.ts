@@ -20,8 +20,8 @@ export async function run(
     for (const view of instances) jsonLine(output, listEntry(view))
     return 0
   }
-  for (const { name, status, reason } of instances) {
-    if (status === 'Broken') renderWarning(output, `${name}: ${reason ?? 'broken'}`, `tcolima delete ${name}`)
+  for (const { name, status, reason, hint } of instances) {
+    if (status === 'Broken') renderWarning(output, `${name}: ${reason ?? 'broken'}`, hint)
   }
   if (instances.length === 0) {
     output.err('there is no machine yet: `tcolima start` makes one\n')

@@ -30,7 +30,7 @@ export async function run(context: CommandContext): Promise<number> {
   if (view.status !== 'Running' || !view.state || !view.record) {
     const reason = view.reason === undefined ? '' : ` (${view.reason})`
     throw new TcolimaError('not-running', `${name} is ${view.status.toLowerCase()}${reason}`, {
-      hint: view.status === 'Broken' ? `tcolima delete ${profile}` : `tcolima start ${profile}`,
+      hint: view.hint ?? `tcolima start ${profile}`,
     })
   }
   const paths = instancePaths(home, profile)
