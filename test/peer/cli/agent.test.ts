@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -14,6 +14,7 @@ import { identify, isAlive, type ProcessId } from '../../../src/host/processes.t
 import type { ProgressEvent } from '../../../src/host/progress.ts'
 import { instancePaths } from '../../../src/instance/paths.ts'
 import { viewInstance } from '../../../src/instance/view.ts'
+import { runInProcess } from '../../unit/cli/in-process.ts'
 import { fakeAgent, runningInstance, send } from './fake-agent.ts'
 
 const main = path.resolve(import.meta.dirname, '../../../dist/main.cjs')
@@ -248,4 +249,21 @@ describe('doctor', () => {
     expect((await shortSocketLeftovers(home)).map(({ fix }) => fix)).toEqual([`rm ${dead}`])
     expect(await shortSocketLeftovers(path.join(home, 'none'))).toEqual([])
   })
+})
+
+it('a cluster that `kubernetes start` makes goes by the usual template too', async () => {
+  const folder = runningInstance(home, 'default')
+  mkdirSync(path.join(home, '_templates'))
+  const template = 'kubernetes:\n  version: v1.33.1+k3s1\n  k3sArgs: []\n'
+  writeFileSync(path.join(home, '_templates', 'default.yaml'), template)
+  const asked: unknown[] = []
+  server = await fakeAgent(path.join(folder, 'agent.sock'), (socket, { params }) => {
+    asked.push(params)
+    send(socket, { error: { code: 'busy', message: 'no' } })
+    socket.end()
+  })
+  const { err } = await runInProcess(['kubernetes', 'start'], { HOME: home, TCOLIMA_HOME: home })
+  expect(err).toContain('tcolima: no')
+  const kubernetes = { enabled: true, version: 'v1.33.1+k3s1', k3sArgs: [], port: 0 }
+  expect(asked).toMatchObject([{ action: 'start', kubernetes, changes: { kubernetes: { enabled: true } } }])
 })
