@@ -149,7 +149,7 @@ async function shown(...lines: string[]): Promise<string> {
     .replaceAll(path.resolve(import.meta.dirname, '../../..'), '/INSTALLED')
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, 'TIME')
     .replaceAll(/\d+\.\d s$/gm, '0.0 s')
-    .replaceAll(String(process.pid), 'PID')
+    .replaceAll(/QEMU \d+/g, 'QEMU PID')
     .replaceAll(/\/tmp\/tcolima-\d+\/\w+/g, '/SOCKETS')
 }
 

@@ -12,7 +12,7 @@ export interface Terminal {
   screen: (colours?: boolean) => Promise<string>
   /** The same, with the lines that the terminal broke joined. */
   whole: () => Promise<string>
-  /** Waits until the screen has a text; gives the screen. */
+  /** Waits until the screen has a text; gives what it was then. */
   shows: (text: string | RegExp) => Promise<string>
   /** Presses keys by tmux's names for them. */
   press: (...keys: string[]) => Promise<void>
@@ -53,8 +53,10 @@ export class Terminals {
       screen,
       whole: () => this.#tmux('capture-pane', '-p', '-J', '-t', name),
       shows: async (text) => {
-        await expect.poll(() => screen(), { timeout: limitMs, interval: lookMs }).toMatch(text)
-        return await screen()
+        let seen = ''
+        const look = async () => (seen = await screen())
+        await expect.poll(look, { timeout: limitMs, interval: lookMs }).toMatch(text)
+        return seen
       },
       press: async (...keys) => void (await this.#tmux('send-keys', '-t', name, '--', ...keys)),
       type: async (text) => {
