@@ -22,6 +22,7 @@ const profile = 'shared'
 const limitMs = 60_000
 
 const sockets = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+const listening = once(sockets, 'listening')
 sockets.on('connection', (socket) => {
   socket.on('message', (data: Buffer, binary) => {
     if (String(data) === 'close') socket.close(4001, 'as asked')
@@ -58,7 +59,7 @@ const Client = makeGenericClientConstructor(service, 'Streams')
 
 let end = async () => {}
 beforeAll(async () => {
-  await once(sockets, 'listening')
+  await listening
   const port = await new Promise<number>((resolve, reject) => {
     calls.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
