@@ -133,9 +133,14 @@ describe('killed at each of its steps', () => {
         expectWhole(name, step)
         const other = name === 'one' ? 'two' : 'one'
         expect(existsSync(service(other)), `the service of ${other} after step ${step}`).toBe(false)
-        await tcolima('status', name)
-        expect(existsSync(service(name)), `the service of ${name} after step ${step}`).toBe(true)
+        // By turns: any command for the machine, or the same once more.
+        if (step % 2 === 0) {
+          await tcolima('status', name)
+          expect(existsSync(service(name)), `the service of ${name} after step ${step}`).toBe(true)
+          return
+        }
         if (name === 'one') expect((await tcolima('rename', 'one', 'two')).exitCode).toBe(0)
+        else await tcolima('status', 'two')
         expect([names(), existsSync(service('one')), existsSync(service('two'))]).toEqual([
           ['two'],
           false,
@@ -159,8 +164,8 @@ describe('killed at each of its steps', () => {
         else {
           expect(found, `step ${step}`).toEqual(['one'])
           // By turns: what a clone finds, and what prune does.
-          if (step % 2 === 0) expect((await tcolima('prune', '--force')).exitCode).toBe(0)
-          if (step % 2 === 0) expect(unfinishedClones(home)).toEqual([])
+          if (step % 4 === 0) expect((await tcolima('prune', '--force')).exitCode).toBe(0)
+          if (step % 4 === 0) expect(unfinishedClones(home)).toEqual([])
           expect((await tcolima('clone', 'one', 'two')).exitCode).toBe(0)
         }
         expect(names()).toEqual(['one', 'two'])
@@ -188,14 +193,14 @@ describe('killed at each of its steps', () => {
           expect(exitCode).toBe(3)
           if (found.length > 0)
             expect(existsSync(service('one')), `the service after step ${step}`).toBe(true)
-          if (found.length > 0) await tcolima(...again)
+          if (found.length > 0) return
         }
         const left = existsSync(path.join(home, 'one')) ? readdirSync(path.join(home, 'one')).sort() : []
         // A lock whose owner is gone is nobody's.
         expect(left.filter((name) => !/^lock\b/.test(name))).toEqual(
           flags.length === 0 ? ['data.qcow2', 'owners'] : [],
         )
-        if (flags.length > 0) {
+        if (flags.length > 0 && step % 4 < 2) {
           cpSync(path.join(folder, 'as-made/one'), inside('three', ''), { recursive: true })
           expect((await tcolima('rename', 'three', 'one')).exitCode, `step ${step}`).toBe(0)
         }
