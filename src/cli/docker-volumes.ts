@@ -149,6 +149,9 @@ async function containersWith(
 
 /** An archive without entries is two blocks of zeros (tar(5)). */
 async function importEmpty(socket: string, signal: AbortSignal): Promise<void> {
+  // Another import would leave the former one without a name.
+  const there = await askEngine(socket, { path: `/images/${helperImage}/json`, allow: [404] }, signal)
+  if (there !== undefined) return
   const [repo, tag] = helperImage.split(':')
   const response = await openEngine(
     socket,

@@ -125,8 +125,11 @@ async function answered(engine: FakeEngine, asked: IncomingMessage, answer: Serv
       return say(answer, 200)
     }
     case 'POST images create':
+      if (images.size > 0) return say(answer, 500, { message: 'the former one would have no name' })
       images.add(`${searchParams.get('repo')}:${searchParams.get('tag')}`)
       return say(answer, 200, { status: 'done' })
+    case 'GET images json':
+      return images.has(name) ? say(answer, 200, {}) : say(answer, 404, { message: 'No such image' })
     case 'DELETE images NAME':
       return say(answer, images.delete(name) ? 200 : 404, [])
     default:
