@@ -57,6 +57,7 @@ export async function bareBoot(
     dataDisk: inside('data.qcow2'),
     seed: paths.seed,
     mac: record.mac,
+    links: undefined,
     mounts: { type: 'sshfs', sockets: [] },
     paths: {
       qmp: inside('qmp.sock'),

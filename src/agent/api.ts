@@ -5,6 +5,7 @@ import type { ErrorRecord } from '../host/errors.ts'
 import type { ProgressEvent } from '../host/progress.ts'
 import type { ForwardStatus } from '../portforward/forwards.ts'
 import type { ClusterAccess } from '../runtime/kubernetes/kubeconfig-text.ts'
+import type { Worker } from './workers.ts'
 
 /**
  * The agent's API, on a Unix socket: one request a connection, as a line of JSON; the answer is lines of JSON, any number
@@ -21,6 +22,10 @@ export interface AgentMethods {
   addMount: { params: AddMountParams; result: MountSpec }
   removeMount: { params: RemoveMountParams; result: MountSpec }
   cluster: { params: ClusterParams; result: ClusterResult }
+  /** Lets another machine into the cluster. */
+  admit: { params: AdmitParams; result: Admission }
+  /** Takes its node away; with `forget` it does not come back. */
+  dismiss: { params: { worker: string; forget: boolean }; result: Record<string, never> }
   exec: { params: ExecParams; result: Record<string, never> }
 }
 
@@ -76,6 +81,27 @@ export interface ClusterParams {
 /** `cluster` is absent once there is none. */
 export interface ClusterResult {
   cluster?: ClusterAccess | undefined
+}
+
+/** Who is to be let in. */
+export interface AdmitParams {
+  worker: Pick<Worker, 'name' | 'node'>
+  /** Where artefacts come from, where not from their releases: k3s may have to start anew. */
+  mirror?: string | undefined
+}
+
+/** What another machine needs to be a node of a cluster. */
+export interface Admission {
+  worker: Worker
+  /** The worker's address in the network of the nodes, and the server's. */
+  address: string
+  server: string
+  /** What lets it in. */
+  token: string
+  /** How to come into the cluster from the host. */
+  access: ClusterAccess
+  /** The release of k3s by the server's settings. */
+  version: string
 }
 
 export interface AgentStatus {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import type { PortForward } from '../config/port-forwards.ts'
 import { TcolimaError } from '../host/errors.ts'
+import type { InstanceState } from '../instance/state.ts'
 import { apiPort } from '../runtime/kubernetes/k3s.ts'
 
 /**
@@ -33,28 +34,46 @@ async function tryPort(port: number): Promise<number | undefined> {
   })
 }
 
+/** What a machine's rules for ports are to know of its cluster: the host's port of the API, or that it is a worker of another's. */
+export type ClusterPort = number | 'worker' | undefined
+
+/** The same of a machine by its settings. Pure. */
+export function clusterPortOf({
+  config,
+  kubernetesPort,
+}: Pick<InstanceState, 'config' | 'kubernetesPort'>): ClusterPort {
+  if (!config.kubernetes.enabled) return undefined
+  return config.kubernetes.join === '' ? kubernetesPort : 'worker'
+}
+
 /**
  * The user's rules for ports with those of a cluster: its API is on the loopback, whatever the user's say; what k3s has beside it
  * (kubelet, proxies, the streams of the engines) stays in the guest, unless they say otherwise. Pure.
  */
-export function withClusterRules(rules: readonly PortForward[], port: number | undefined): PortForward[] {
+export function withClusterRules(rules: readonly PortForward[], port: ClusterPort): PortForward[] {
   if (port === undefined) return [...rules]
-  const rule = (guestPorts: [number, number], ignore: boolean): PortForward => ({
-    proto: 'tcp',
+  const rule = (
+    guestPorts: [number, number],
+    hostPorts?: [number, number],
+    proto: PortForward['proto'] = 'tcp',
+  ): PortForward => ({
+    proto,
     guestIP: '0.0.0.0',
     guestIPMustBeZero: false,
     guestPorts,
     hostIP: '127.0.0.1',
-    hostPorts: ignore ? guestPorts : [port, port],
-    ignore,
+    hostPorts: hostPorts ?? guestPorts,
+    ignore: hostPorts === undefined,
     reverse: false,
     static: false,
   })
   return [
-    rule([apiPort, apiPort], false),
+    ...(port === 'worker' ? [] : [rule([apiPort, apiPort], [port, port])]),
     ...rules,
-    rule([apiPort + 1, apiPort + 1], true),
-    rule([10_010, 10_010], true),
-    rule([10_248, 10_259], true),
+    rule([apiPort + 1, apiPort + 1]),
+    rule([10_010, 10_010]),
+    rule([10_248, 10_259]),
+    // The network of pods between nodes (flannel's VXLAN).
+    rule([8472, 8472], undefined, 'udp'),
   ]
 }

@@ -14,18 +14,23 @@ import { printable } from '../host/text.ts'
 import { homePaths } from '../instance/paths.ts'
 import { type Connect, hasImages, loadImages, removePods } from '../runtime/kubernetes/docker-images.ts'
 import {
+  agentArguments,
   type ClusterEngine,
   clusterEngine,
+  type NodePlace,
   readClusterState,
   serverArguments,
   withoutCoreDns,
 } from '../runtime/kubernetes/k3s.ts'
 import type { ClusterAccess } from '../runtime/kubernetes/kubeconfig-text.ts'
 import { readiness } from '../runtime/kubernetes/readiness.ts'
+import type { Admission } from './api.ts'
 import type { AgentContext } from './context.ts'
 import { runInGuest } from './guest-run.ts'
 
-const script = '/usr/lib/tcolima/kubernetes'
+/** What does it in the guest. */
+export const clusterScript = '/usr/lib/tcolima/kubernetes'
+const script = clusterScript
 const MiB = 2 ** 20
 // Milliseconds: for a short question, for a file or images to come in, between two looks.
 const askMs = 60_000
@@ -59,6 +64,10 @@ export interface ClusterInput {
   docker: Connect
   /** Remembers which images docker was given. */
   imagesMemory: string
+  /** Its place among several nodes. */
+  place?: NodePlace | undefined
+  /** The cluster of another machine that it joins; absent for one of its own. */
+  admission?: Admission | undefined
   report: Report
   signal: AbortSignal
 }
@@ -104,18 +113,32 @@ export async function fetchCluster(
 /** Starts the cluster, or leaves one that runs as it should, and waits until it is ready; gives how to come in. */
 export async function startCluster(input: ClusterInput, files: ClusterFiles): Promise<ClusterAccess> {
   return await runStep(input.report, 'kubernetes', async (tools) => {
-    const { config, node, exec, signal } = input
+    const { config, exec, signal } = input
     const engine = clusterEngine(config.runtime)
     await bring(input, files, engine, tools)
     if (engine === 'docker' && files.images) await giveImages(input, files.images, tools)
     tools.note('starts')
-    const words = serverArguments(engine, node, config.kubernetes)
-    const text = `set -- ${words.map(shellQuote).join(' ')}\n`
-    await runInGuest(exec, [script, 'start', engine], { signal, limitMs: bringMs, input: text })
+    const role = input.admission ? ['agent'] : []
+    await runInGuest(exec, [script, 'start', engine, ...role], {
+      signal,
+      limitMs: bringMs,
+      input: argumentsText(input),
+    })
     const { access, version } = await waitUntilReady(input, files, tools)
-    tools.detail(`${version}, ${access.server}`)
+    tools.detail(
+      `${version}, ${input.admission ? `node ${input.admission.address} of ` : ''}${access.server}`,
+    )
     return access
   })
+}
+
+/** What k3s is started with, as the shell reads it. */
+function argumentsText({ config, node, place, admission }: ClusterInput): string {
+  const engine = clusterEngine(config.runtime)
+  const quoted = (words: string[]) => `set -- ${words.map(shellQuote).join(' ')}\n`
+  if (!admission || !place) return quoted(serverArguments(engine, node, config.kubernetes, place))
+  const words = agentArguments(engine, node, config.kubernetes, place, admission.server)
+  return `export K3S_TOKEN=${shellQuote(admission.token)}\n${quoted(words)}`
 }
 
 /** How to come into a cluster that runs. Throws `not-running` when there is none. */
@@ -206,7 +229,8 @@ async function waitUntilReady(
   const { config, node, exec, port, portProblem, emulated, signal } = input
   const limit = emulated ? readyMs.emulated : readyMs.accelerated
   const until = performance.now() + limit
-  const coreDns = files.images !== undefined && !withoutCoreDns(config.kubernetes.k3sArgs)
+  const { admission } = input
+  const coreDns = !admission && files.images !== undefined && !withoutCoreDns(config.kubernetes.k3sArgs)
   const wanted = { node, coreDns }
   let access: ClusterAccess | undefined
   for (;;) {
@@ -215,7 +239,7 @@ async function waitUntilReady(
     if (state.active === 'failed' || state.restarts >= mostRestarts || problem !== undefined) {
       throw await broken(problem ?? 'k3s ended again and again', input)
     }
-    access = state.access && { ...state.access, server: serverAt(port) }
+    access = admission?.access ?? (state.access && { ...state.access, server: serverAt(port) })
     const found = access
       ? await readiness(access, wanted, signal)
       : { ready: false as const, waitsFor: 'k3s to begin' }

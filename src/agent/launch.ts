@@ -17,6 +17,7 @@ import { engineNamed } from '../runtime/engines.ts'
 import { knownHostsLine, sshConfigText } from '../ssh/config-file.ts'
 import { userKey } from '../ssh/keys.ts'
 import { hideInUserConfig, showInUserConfig } from '../ssh/user-config.ts'
+import { clusterMac } from '../vm/cluster-link.ts'
 import { qemuArguments, qemuProgram } from '../vm/command-line.ts'
 import { endDaemons } from '../vm/daemons.ts'
 import { launchQemu, type QemuProcess } from '../vm/process.ts'
@@ -24,6 +25,15 @@ import { certificateFiles } from './certificates.ts'
 import type { AgentContext } from './context.ts'
 import type { Prepared } from './prepare.ts'
 import { shareFolders } from './shares.ts'
+import type { NodeNetwork } from './workers.ts'
+
+/** What a machine had before, and is to have again. */
+export interface LaunchFacts {
+  /** The port of SSH; 0 where there was none. */
+  sshPort: number
+  /** Its place among the nodes of a cluster, where it has one. */
+  network: NodeNetwork | undefined
+}
 
 /**
  * Starts QEMU for a prepared instance, and what serves its mounts, and writes down that it runs. The guest then boots by
@@ -33,12 +43,12 @@ export async function launch(
   context: AgentContext,
   prepared: Prepared,
   config: Config,
-  sshPort: number,
+  { sshPort, network }: LaunchFacts,
   signal: AbortSignal,
 ): Promise<{ qemu: QemuProcess; state: InstanceState }> {
   const { paths } = context
   try {
-    return await launched(context, prepared, config, sshPort, signal)
+    return await launched(context, prepared, config, { sshPort, network }, signal)
   } catch (error) {
     await endDaemons(paths.daemons)
     throw error
@@ -49,12 +59,12 @@ async function launched(
   context: AgentContext,
   prepared: Prepared,
   config: Config,
-  sshPort: number,
+  { sshPort, network }: LaunchFacts,
   signal: AbortSignal,
 ): Promise<{ qemu: QemuProcess; state: InstanceState }> {
   const { paths } = context
   const { record, image, accelerator, facts } = prepared
-  await writeFile(paths.seed, await seed(context, record, config), { mode: 0o600 })
+  await writeFile(paths.seed, await seed(context, record, config, network), { mode: 0o600 })
   const mounts = await shareFolders(context, prepared, config, signal)
   const sockets = await qemuSockets(context)
   const args = qemuArguments({
@@ -71,6 +81,7 @@ async function launched(
     seed: paths.seed,
     mac: record.mac,
     mounts,
+    links: network?.links ?? (config.kubernetes.enabled ? [] : undefined),
     paths: {
       qmp: sockets.qmp,
       guestLink: sockets.guestLink,
@@ -104,7 +115,12 @@ async function launched(
   return { qemu, state }
 }
 
-async function seed(context: AgentContext, record: InstanceRecord, config: Config): Promise<Buffer> {
+async function seed(
+  context: AgentContext,
+  record: InstanceRecord,
+  config: Config,
+  network: NodeNetwork | undefined,
+): Promise<Buffer> {
   const { paths, home, host } = context
   const key = await userKey(homePaths(home).keys)
   const { user } = record
@@ -129,6 +145,7 @@ async function seed(context: AgentContext, record: InstanceRecord, config: Confi
       ...(config.binfmt ? { binfmt: '' } : {}),
       // Has k3s.service start with the guest.
       ...(config.kubernetes.enabled ? { kubernetes: '' } : {}),
+      ...(network ? { nodes: `${network.address} ${clusterMac(record.mac)}\n` } : {}),
     },
   })
 }

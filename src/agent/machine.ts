@@ -24,7 +24,7 @@ import { SshConnection } from '../ssh/connection.ts'
 import { SshLink } from '../ssh/link.ts'
 import type { QemuProcess } from '../vm/process.ts'
 import { Qmp } from '../vm/qmp.ts'
-import { withClusterRules } from './cluster-port.ts'
+import { type ClusterPort, clusterPortOf, withClusterRules } from './cluster-port.ts'
 import { GuestAsks } from './guest-asks.ts'
 import { GuestState } from './guest-state.ts'
 import { Notifications } from './notifications.ts'
@@ -152,9 +152,7 @@ export class Machine {
         ),
       ),
     }
-    const { kubernetes, portForwards } = state.config
-    const clusterPort = kubernetes.enabled ? state.kubernetesPort : undefined
-    const rules = rulesIn(paths.folder, withClusterRules(portForwards, clusterPort))
+    const rules = rulesIn(paths.folder, withClusterRules(state.config.portForwards, clusterPortOf(state)))
     this.forwards = new Forwards({
       forwarders: {
         hostfwd: qemuForwarder((line) => qmp.human(line), input.host),
@@ -230,8 +228,8 @@ export class Machine {
     return [...this.forwards.list(), ...this.reverse.list()]
   }
 
-  /** Forwards by other rules of the user from now on, or to another port for the API of a cluster (undefined: there is none). */
-  setPortForwards(wanted: readonly PortForward[], clusterPort: number | undefined): void {
+  /** Forwards by other rules of the user from now on, or for another cluster (undefined: there is none). */
+  setPortForwards(wanted: readonly PortForward[], clusterPort: ClusterPort): void {
     const rules = rulesIn(this.#folder, withClusterRules(wanted, clusterPort))
     this.forwards.setRules(rules)
     this.reverse.setRules(reverseOf(rules, this.#ownRules))

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { TcolimaError } from '../host/errors.ts'
 import type { AgentReply, AgentRequest } from './api.ts'
 import { execOptions, joinExec, remoteCommand } from './exec.ts'
+import { admitWorker, dismissWorker } from './members.ts'
 import type { Supervisor } from './supervisor.ts'
 
 // A request is one line; none of ours is longer than this.
@@ -103,6 +104,29 @@ async function answer(socket: Socket, line: string, rest: Buffer, supervisor: Su
       socket.resume()
       const { params } = request as AgentRequest<'cluster'>
       reply(socket, { result: await supervisor.cluster(params, report, gone.signal) })
+      break
+    }
+    case 'admit': {
+      socket.resume()
+      const { params } = request as AgentRequest<'admit'>
+      reply(socket, {
+        result: await supervisor.inCluster(
+          report,
+          gone.signal,
+          async (world, running) => await admitWorker(world, running, params),
+        ),
+      })
+      break
+    }
+    case 'dismiss': {
+      socket.resume()
+      const { params } = request as AgentRequest<'dismiss'>
+      await supervisor.inCluster(
+        report,
+        gone.signal,
+        async (world) => await dismissWorker(world, params.worker, params.forget),
+      )
+      reply(socket, { result: {} })
       break
     }
     case 'exec': {

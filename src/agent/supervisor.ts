@@ -25,8 +25,10 @@ import type {
 } from './api.ts'
 import type { AgentContext } from './context.ts'
 import { changeMounts } from './change-mounts.ts'
-import { accessToCluster, changeCluster, type ClusterWorld, runCluster } from './cluster.ts'
+import { accessToCluster, asServer, changeCluster, type ClusterWorld, runCluster } from './cluster.ts'
+import { clusterPortOf } from './cluster-port.ts'
 import { type HostSockets, openHostSockets } from './host-sockets.ts'
+import { askAdmission } from './join.ts'
 import { fetchCluster } from './kubernetes.ts'
 import { launch, writeSshFiles } from './launch.ts'
 import { addMount, type LiveMounts, removeMount } from './live-mounts.ts'
@@ -37,6 +39,7 @@ import { prepare } from './prepare.ts'
 import { saveSettings } from './save-settings.ts'
 import { liveChanges } from './settings.ts'
 import { waitReady } from './wait-ready.ts'
+import { nodeNetwork } from './workers.ts'
 
 // Milliseconds for the guest to stop its containers and power off; then for QEMU to end when told so.
 const powerOffLimitMs = 90_000
@@ -51,7 +54,7 @@ interface Running {
   /** Absent for a machine that was started before there was any. */
   names: Names | undefined
   /** How to come into its cluster, once one runs. */
-  cluster?: ClusterAccess
+  cluster?: ClusterAccess | undefined
   /** Why QEMU ended, once it has. */
   ended?: string
 }
@@ -187,13 +190,23 @@ export class Supervisor {
 
   /** Starts, stops, resets or deletes the cluster in the running guest, or says how to come in. Throws `not-running`. */
   async cluster(params: ClusterParams, report: Report, signal: AbortSignal): Promise<ClusterResult> {
-    return await this.#changing.run(false, async () => {
-      const { running } = this.#ready()
-      const world = this.#clusterWorld(running, report, signal)
+    return await this.inCluster(report, signal, async (world, running) => {
       if (params.action === 'access') return { cluster: await accessToCluster(world) }
       await saveSettings(this.#context, { ...params, save: true })
       await changeCluster(world, running, params)
       return { cluster: running.cluster }
+    })
+  }
+
+  /** Does work on the cluster of the machine once nothing else changes it. Throws `not-running`, and `busy` during a start. */
+  async inCluster<T>(
+    report: Report,
+    signal: AbortSignal,
+    work: (world: ClusterWorld, running: { cluster?: ClusterAccess | undefined }) => Promise<T>,
+  ): Promise<T> {
+    return await this.#changing.run(false, async () => {
+      const { running } = this.#ready()
+      return await work(this.#clusterWorld(running, report, signal), running)
     })
   }
 
@@ -258,8 +271,7 @@ export class Supervisor {
       // It alone can fail, and nothing of the others is to be changed then.
       if (changed.includes('mounts')) await changeMounts(this.#liveMounts(signal), mounts)
       await saveSettings(this.#context, params)
-      const clusterPort = state.config.kubernetes.enabled ? state.kubernetesPort : undefined
-      if (changed.includes('portForwards')) machine.setPortForwards(portForwards, clusterPort)
+      if (changed.includes('portForwards')) machine.setPortForwards(portForwards, clusterPortOf(state))
       if (changed.includes('mountInotify')) machine.setMountInotify(mountInotify)
       if (changed.includes('mountInotifyIgnore')) machine.setMountInotifyIgnore(mountInotifyIgnore)
       if (changed.includes('network')) names?.change(network)
@@ -312,8 +324,9 @@ export class Supervisor {
     const { config } = this.#running?.state ?? params
     try {
       // What cannot be had is told before anything runs.
+      const admission = await askAdmission(this.#context, config, params.mirror, report, signal)
       const files = config.kubernetes.enabled
-        ? await fetchCluster(this.#context, config, params.mirror, report, signal)
+        ? await fetchCluster(this.#context, asServer(config, admission), params.mirror, report, signal)
         : undefined
       if (!this.#running) {
         const before = readState(paths.state)
@@ -325,8 +338,9 @@ export class Supervisor {
         if (before) await writeState(paths.state, { ...before, ready: false })
         const prepared = await prepare(this.#context, params, report, signal)
         signal.throwIfAborted()
-        const port = before?.sshPort ?? 0
-        const { qemu, state } = await launch(this.#context, prepared, params.config, port, signal)
+        const sshPort = before?.sshPort ?? 0
+        const facts = { sshPort, network: await nodeNetwork(this.#context, admission) }
+        const { qemu, state } = await launch(this.#context, prepared, params.config, facts, signal)
         if (before?.kubernetesPort !== undefined) state.kubernetesPort = before.kubernetesPort
         log(`QEMU ${qemu.id.pid} started (${prepared.accelerator})`)
         try {
@@ -351,6 +365,7 @@ export class Supervisor {
           { ...running, context: this.#context, report, signal },
           config,
           files,
+          { admission },
         )
       running.state.ready = true
       await writeState(paths.state, running.state)

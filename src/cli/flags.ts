@@ -38,6 +38,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     kubernetes: onOrOff('--kubernetes', flags.kubernetes ?? flags.withKubernetes),
     kubernetesVersion: textOf(context, 'kubernetesVersion'),
     kubernetesPort: textOf(context, 'kubernetesPort') ?? textOf(context, 'k3sListenPort'),
+    kubernetesJoin: textOf(context, 'kubernetesJoin'),
     k3sArg: flags.k3sArg as string[] | undefined,
     ociRuntime: textOf(context, 'ociRuntime'),
     caCertificate: flags.caCertificate as string[] | undefined,

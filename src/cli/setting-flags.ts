@@ -12,6 +12,11 @@ export const kubernetesFlags: Flag[] = [
     hidden: ['--k3s-listen-port <port>'],
   },
   {
+    flags: '--kubernetes-join <profile>',
+    summary: 'be a node of the cluster of another machine',
+    values: 'profile',
+  },
+  {
     flags: '--k3s-arg <argument>',
     summary: 'argument for k3s server (default --disable=traefik)',
     list: true,

@@ -28,7 +28,7 @@ export const defaults = {
   docker: {},
   portForwards: [],
   binfmt: true,
-  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
+  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' },
   ociRuntime: '',
   caCertificates: [],
   mirror: '',

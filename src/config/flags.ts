@@ -12,7 +12,7 @@ import {
 } from './choices.ts'
 import { checkEnvName, checkEnvValue, checkParamName } from './env.ts'
 import { listArguments, listWords } from './flag-lists.ts'
-import { checkK3sArg, checkKubernetesPort, parseK3sVersion } from './kubernetes.ts'
+import { checkJoin, checkK3sArg, checkKubernetesPort, parseK3sVersion } from './kubernetes.ts'
 import { checkMirror } from './mirror.ts'
 import { checkCpus, checkDisk, checkMemory, checkRootDisk, checkSshPort } from './limits.ts'
 import { asEntry, clashingMount, type MountEntry, type PathBase, parseMountFlag } from './mounts.ts'
@@ -64,6 +64,8 @@ export interface FlagValues {
   kubernetesVersion: string
   /** `--kubernetes-port` */
   kubernetesPort: string
+  /** `--kubernetes-join`; also turns Kubernetes on. */
+  kubernetesJoin: string
   /** `--k3s-arg`, once for each, or several with commas. Takes the place of the file's. */
   k3sArg: readonly string[]
   /** `--env`, `NAME=VALUE`, once for each. Takes the place of the file's. */
@@ -101,7 +103,9 @@ export interface ConfigChanges {
   /** Only these parts of the key are set. */
   network?: { dns?: string[]; dnsHosts?: Record<string, string> } | undefined
   /** Only these parts of the key are set. */
-  kubernetes?: { enabled?: boolean; version?: string; port?: number; k3sArgs?: string[] } | undefined
+  kubernetes?:
+    | { enabled?: boolean; version?: string; port?: number; join?: string; k3sArgs?: string[] }
+    | undefined
   forwardAgent?: boolean | undefined
   sshPort?: number | undefined
   sshConfig?: boolean | undefined
@@ -187,12 +191,14 @@ function mountChanges(texts: readonly string[], base: PathBase): MountEntry[] | 
 }
 
 function kubernetesChanges(flags: Partial<FlagValues>): ConfigChanges['kubernetes'] {
-  const { kubernetes, kubernetesVersion, kubernetesPort, k3sArg } = flags
+  const { kubernetes, kubernetesVersion, kubernetesPort, kubernetesJoin, k3sArg } = flags
   const port = (text: string) => checkKubernetesPort(plainNumber(text) ?? Number.NaN)
   const changes = withoutUndefined({
-    enabled: kubernetes,
+    enabled: kubernetes ?? (kubernetesJoin ? true : undefined),
     version: checked('--kubernetes-version', kubernetesVersion, parseK3sVersion),
     port: checked('--kubernetes-port', kubernetesPort, port),
+    join:
+      kubernetesJoin === undefined ? undefined : checkedFlag('--kubernetes-join', kubernetesJoin, checkJoin),
     k3sArgs: k3sArg && listArguments(k3sArg).map((text) => checkedFlag('--k3s-arg', text, checkK3sArg)),
   })
   return Object.keys(changes).length > 0 ? changes : undefined

@@ -21,7 +21,7 @@ const colimaDefaults: Record<string, unknown[]> = {
   'network.driver': [''],
 }
 
-const kubernetesParts = ['enabled', 'version', 'k3sArgs', 'port', 'disable']
+const kubernetesParts = ['enabled', 'version', 'k3sArgs', 'port', 'join', 'disable']
 const appliedParts = new Set([
   'network.dns',
   'network.dnsHosts',

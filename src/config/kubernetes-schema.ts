@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { type Checked, good } from './checked.ts'
-import { checkK3sArg, checkKubernetesPort, parseK3sVersion } from './kubernetes.ts'
+import { checkJoin, checkK3sArg, checkKubernetesPort, parseK3sVersion } from './kubernetes.ts'
 
 /** The schema of `kubernetes`; other keys pass (see ignored.ts). `disable` is a former key of Colima. */
 export function kubernetesSchema() {
@@ -14,6 +14,7 @@ export function kubernetesSchema() {
       ).nullish(),
       k3sArgs: words(checkK3sArg, 'must be a list of arguments of k3s server'),
       port: judged((value) => checkKubernetesPort(value ?? 0)).nullish(),
+      join: judged((value) => checkJoin(value ?? '')).nullish(),
       disable: words(checkK3sArg, 'must be a list of parts of k3s, such as [traefik]'),
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be a map' : undefined) },

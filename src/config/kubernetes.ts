@@ -1,4 +1,5 @@
 import { bad, type Checked, good } from './checked.ts'
+import { profileName } from './profile.ts'
 
 /** Settings of the cluster in the guest. */
 export interface KubernetesConfig {
@@ -9,6 +10,8 @@ export interface KubernetesConfig {
   k3sArgs: readonly string[]
   /** Port of the host's loopback that leads to the API; 0: 6443, or a free one where that is taken. */
   port: number
+  /** The profile of the machine whose cluster this one is a node of; '': it has one of its own. */
+  join: string
 }
 
 /**
@@ -20,6 +23,17 @@ export function parseK3sVersion(value: unknown): Checked<string> {
     []
   if (version !== undefined && suffix !== undefined) return good(`v${version}+${suffix}`)
   return bad('must be a release of k3s such as "v1.34.2+k3s1"')
+}
+
+/** Takes the profile of a machine to join; '' for none. Pure. */
+export function checkJoin(value: unknown): Checked<string> {
+  if (value === '') return good(value)
+  try {
+    if (typeof value === 'string') return good(profileName(value))
+  } catch {
+    // Told below, in the words of a setting.
+  }
+  return bad('must be the name of a profile')
 }
 
 /** An argument of `k3s server`: anything but what no program can be given. Pure. */

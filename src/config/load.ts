@@ -206,8 +206,8 @@ function resolved(settings: Settings, host: HostFacts): Config {
 }
 
 function resolvedKubernetes(given: Settings['kubernetes'] = {}): KubernetesConfig {
-  const { enabled, version, k3sArgs, port, disable } = defaultsFor(given)
-  return { enabled, version, k3sArgs: [...k3sArgs, ...disable.map((part) => `--disable=${part}`)], port }
+  const { disable, ...rest } = defaultsFor(given)
+  return { ...rest, k3sArgs: [...rest.k3sArgs, ...disable.map((part) => `--disable=${part}`)] }
 }
 
 function defaultsFor(given: NonNullable<Settings['kubernetes']>) {
@@ -218,6 +218,7 @@ function defaultsFor(given: NonNullable<Settings['kubernetes']>) {
     // The former key says all that is left out.
     k3sArgs: given.k3sArgs ?? (given.disable ? [] : known.k3sArgs),
     port: given.port ?? known.port,
+    join: given.join ?? known.join,
     disable: given.disable ?? [],
   }
 }

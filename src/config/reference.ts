@@ -261,6 +261,12 @@ export const reference: Record<string, KeyReference> = {
     default: 0,
     json: { type: 'integer', minimum: 0, maximum: 65_535 },
   },
+  'kubernetes.join': {
+    text: 'The machine whose cluster this one is a node of; empty: a cluster of its own.',
+    flag: '--kubernetes-join',
+    default: '',
+    json: { type: 'string' },
+  },
   'kubernetes.disable': {
     text: 'Parts of k3s to leave out: a former key of Colima, the same as --disable in k3sArgs.',
     json: { type: ['array', 'null'], items: { type: 'string' } },

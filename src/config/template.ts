@@ -102,12 +102,14 @@ binfmt: ${defaults.binfmt}
 param: {}
 
 # Kubernetes (k3s) in the guest. version: a release of k3s, "" for tcolima's choice. k3sArgs: arguments of "k3s server", added at
-# the end. port: the port of this computer's loopback for the API, 0 for 6443 or a free one.
+# the end. port: the port of this computer's loopback for the API, 0 for 6443 or a free one. join: the profile of a machine whose
+# cluster this one is a node of; "" for a cluster of its own.
 kubernetes:
   enabled: ${defaults.kubernetes.enabled}
   version: ""
   k3sArgs: [${defaults.kubernetes.k3sArgs.join(', ')}]
   port: ${defaults.kubernetes.port}
+  join: ""
 
 # What starts containers, for docker and podman: runc or crun; "" leaves it to the engine.
 ociRuntime: ""

@@ -7,7 +7,7 @@ import { acquireLock, readLock } from '../host/lock.ts'
 import type { Host } from '../host/platform.ts'
 import { removeSocket, socketPath } from '../host/sockets.ts'
 import { engines } from '../runtime/engines.ts'
-import type { InstancePaths } from './paths.ts'
+import { type InstancePaths, linkSockets } from './paths.ts'
 
 /**
  * Removes the files of an instance, its data disk only with `data`; the caller holds the lock. From the first step on it
@@ -73,7 +73,14 @@ async function removeFiles(
 
 function shortSockets(paths: InstancePaths, host: Pick<Host, 'platform' | 'uid'>): string[] {
   const ofEngines = Object.values(engines).flatMap(({ sockets }) => sockets.map(({ name }) => name))
-  const names = [paths.agentSocketName, 'qmp.sock', 'guest.sock', 'names.sock', ...ofEngines]
+  const names = [
+    paths.agentSocketName,
+    'qmp.sock',
+    'guest.sock',
+    'names.sock',
+    ...Object.values(linkSockets),
+    ...ofEngines,
+  ]
   // Any number of them may have been added while it ran.
   const mounts = Array.from({ length: mostMountDevices }, (_, at) => `mount.${at}.sock`)
   return [...names, ...mounts].flatMap((name) => {

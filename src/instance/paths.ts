@@ -29,6 +29,8 @@ export interface InstancePaths {
   pidFile: string
   /** The images of Kubernetes that docker was given. */
   clusterImages: string
+  /** The machines that are nodes of this one's cluster. */
+  workers: string
   /** The daemons beside QEMU that serve mounts, as src/vm/daemons.ts writes them down. */
   daemons: string
   /** Paths that a replay of host changes in a mount may be under way for (src/mounts/replay.ts). */
@@ -43,6 +45,9 @@ export interface InstancePaths {
   /** Name of the agent's socket in the folder; see `prepareSocketPath` for long paths. */
   agentSocketName: string
 }
+
+/** The two sockets of a link between a cluster's machines, in the worker's folder, by whose QEMU makes them. */
+export const linkSockets = { worker: 'cluster.sock', server: 'cluster-server.sock' }
 
 /** The paths of the instance `profile` in a tcolima home. */
 export function instancePaths(home: string, profile: string): InstancePaths {
@@ -68,6 +73,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     agentLog: inside('agent.log'),
     pidFile: inside('qemu.pid'),
     clusterImages: inside('kubernetes-images.json'),
+    workers: inside('workers.json'),
     daemons: inside('daemons.json'),
     replays: (mount) => inside(`mount.${mount}.replay`),
     knownFolders: (mount) => inside(`mount.${mount}.folders`),

@@ -43,7 +43,7 @@ const absent = {
   probes: [],
   binfmt: true,
   param: {},
-  kubernetes: { enabled: false, version: '', k3sArgs: [], port: 0 },
+  kubernetes: { enabled: false, version: '', k3sArgs: [], port: 0, join: '' },
   ociRuntime: '',
   caCertificates: [],
   mirror: '',
@@ -58,10 +58,14 @@ export function readState(file: string): InstanceState | undefined {
     if (!whole) return undefined
     // One that runs over an update was started when mounts had one type, and stayed as they were.
     const mounts = state.config.mounts.map((mount, index) => ({ ...mount, index }))
-    return { ...{ mounts }, ...state, config: { ...absent, ...state.config } }
+    return { ...{ mounts }, ...state, config: withAbsent(state.config) }
   } catch {
     return undefined
   }
+}
+
+function withAbsent(config: Config): Config {
+  return { ...absent, ...config, kubernetes: { ...absent.kubernetes, ...config.kubernetes } }
 }
 
 export async function writeState(file: string, state: InstanceState): Promise<void> {

@@ -1,3 +1,4 @@
+import { type ClusterLink, clusterCard } from './cluster-link.ts'
 import { escape } from './escape.ts'
 import { guestMemory, type MountDevices, mountDevices, serialPort } from './mount-devices.ts'
 
@@ -20,6 +21,8 @@ export interface MachineSpec {
   seed: string
   mac: string
   mounts: MountDevices
+  /** To the machines that are nodes of the same cluster; undefined for a machine that has no part in any. */
+  links: readonly ClusterLink[] | undefined
   paths: MachinePaths
   /** Which optional devices this QEMU has. */
   capabilities: QemuCapabilities
@@ -69,6 +72,7 @@ export function qemuArguments(spec: MachineSpec): string[] {
     ...disk('seed', spec.seed, 'raw', true),
     // QEMU's user network: no root, no bridge. The SSH port and all others are added over the monitor.
     ...['-netdev', 'user,id=net0', '-device', `virtio-net-pci,netdev=net0,mac=${spec.mac}`],
+    ...(spec.links ? clusterCard(spec.mac, spec.links) : []),
     ...['-device', 'virtio-serial-pci,id=serial0,max_ports=31'],
     ...serialPort('guest', 'tcolima.guest', paths.guestLink),
     ...serialPort('names', 'tcolima.names', paths.names),

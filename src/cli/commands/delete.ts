@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs'
 import { rmdir } from 'node:fs/promises'
+import path from 'node:path'
+import { leaveServer, serversOf } from '../../agent/join.ts'
+import { readWorkers } from '../../agent/workers.ts'
 import { externalName } from '../../config/profile.ts'
 import { messageOf, TcolimaError } from '../../host/errors.ts'
+import { removeSocket } from '../../host/sockets.ts'
 import { acquireLock } from '../../host/lock.ts'
 import { deleteFiles } from '../../instance/deletion.ts'
-import { homePaths, instancePaths } from '../../instance/paths.ts'
+import { homePaths, instancePaths, linkSockets } from '../../instance/paths.ts'
 import { refuseProtected } from '../../instance/protection.ts'
 import { viewInstance } from '../../instance/view.ts'
 import { removeCluster } from '../../runtime/kubernetes/kubeconfig.ts'
@@ -35,7 +39,12 @@ export async function run(context: CommandContext): Promise<number> {
     output.err('nothing was deleted\n')
     return 1
   }
+  const workers = readWorkers(paths.workers) ?? []
   await stopInstance(context, true)
+  for (const server of serversOf(home, profile)) {
+    const warning = await leaveServer({ home, host }, server, profile, true)
+    if (warning !== undefined) renderWarning(output, warning)
+  }
   for (const text of await removeCluster(kubeconfigInput(context))) renderWarning(output, text)
   await withoutInstance(context, 'remove')
   await lendAutostart(context)
@@ -46,6 +55,11 @@ export async function run(context: CommandContext): Promise<number> {
   const lock = await acquireLock(paths.lock, { purpose: 'delete', waitMs: lockWaitMs })
   try {
     await deleteFiles(paths, data, host)
+    // Made by this machine, in the folders of those that were its nodes.
+    for (const worker of workers) {
+      const socket = path.join(instancePaths(home, worker.name).folder, linkSockets.server)
+      await removeSocket(socket, host.platform)
+    }
   } finally {
     lock.release()
   }

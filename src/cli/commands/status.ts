@@ -82,10 +82,17 @@ function statusFacts(view: InstanceView, agent: AgentStatus | undefined, sockets
   }
 }
 
-/** Where a cluster's API is on this computer. */
-function clusterFacts(state: InstanceView['state']): { kubernetes_server?: string } {
-  const port = state?.config.kubernetes.enabled ? state.kubernetesPort : undefined
-  return port === undefined ? {} : { kubernetes_server: `https://127.0.0.1:${port}` }
+/** Where a cluster's API is on this computer, or whose node the machine is. */
+function clusterFacts(state: InstanceView['state']): {
+  kubernetes_server?: string
+  kubernetes_join?: string
+} {
+  if (!state?.config.kubernetes.enabled) return {}
+  const { join } = state.config.kubernetes
+  if (join !== '') return { kubernetes_join: join }
+  return state.kubernetesPort === undefined
+    ? {}
+    : { kubernetes_server: `https://127.0.0.1:${state.kubernetesPort}` }
 }
 
 /** What `status --extended` gives beside them. */
@@ -103,6 +110,10 @@ function extendedFacts({ state, record }: InstanceView, paths: InstancePaths) {
 
 type Facts = ReturnType<typeof statusFacts> & Partial<ReturnType<typeof extendedFacts>>
 
+function clusterText({ kubernetes_server: server, kubernetes_join: join }: Facts): string {
+  return join === undefined ? (server ?? '') : `a node of ${join}`
+}
+
 function statusText(facts: Facts): string {
   const line = (name: string, value: string) => `${`${name}:`.padEnd(14)} ${value}\n`
   return [
@@ -112,7 +123,7 @@ function statusText(facts: Facts): string {
     line('memory', formatSize(facts.memory)),
     line('disk', formatSize(facts.disk)),
     line('runtime', facts.runtime),
-    ...(facts.kubernetes ? [line('kubernetes', facts.kubernetes_server ?? '')] : []),
+    ...(facts.kubernetes ? [line('kubernetes', clusterText(facts))] : []),
     line('mount type', facts.mount_type),
     ...Object.entries(facts.sockets).map(([name, path]) => line(`${name} socket`, path)),
     ...(facts.config === undefined

@@ -17,15 +17,49 @@ export function clusterEngine(runtime: string): ClusterEngine {
   })
 }
 
-/** The arguments of `k3s server` (docs.k3s.io, "k3s server"); the user's come last, and win. Pure. */
+/** A node's place among several: its address, and the card that has it. */
+export interface NodePlace {
+  address: string
+  card: string
+}
+
+/**
+ * The arguments of `k3s server` (docs.k3s.io, "k3s server"); the user's come last, and win. `place` is absent for a cluster of one.
+ * Pure.
+ */
 export function serverArguments(
   engine: ClusterEngine,
   nodeName: string,
   { k3sArgs }: Pick<KubernetesConfig, 'k3sArgs'>,
+  place?: NodePlace,
 ): string[] {
-  const endpoint = '--container-runtime-endpoint=unix:///run/containerd/containerd.sock'
-  const engines = { docker: ['--docker'], containerd: [endpoint], none: [] }
-  return [`--node-name=${nodeName}`, `--https-listen-port=${apiPort}`, ...engines[engine], ...k3sArgs]
+  const port = `--https-listen-port=${apiPort}`
+  return [`--node-name=${nodeName}`, port, ...engineArguments[engine], ...placeArguments(place), ...k3sArgs]
+}
+
+/** The same of `k3s agent`, for a node of the cluster at a server's address. What only a server knows is left out. Pure. */
+export function agentArguments(
+  engine: ClusterEngine,
+  nodeName: string,
+  { k3sArgs }: Pick<KubernetesConfig, 'k3sArgs'>,
+  place: NodePlace,
+  server: string,
+): string[] {
+  const more = k3sArgs.filter(
+    (word, at) => !/^--disable(?:=|$)/.test(word) && k3sArgs[at - 1] !== '--disable',
+  )
+  const own = [`--server=https://${server}:${apiPort}`, `--node-name=${nodeName}`]
+  return [...own, ...engineArguments[engine], ...placeArguments(place), ...more]
+}
+
+const engineArguments = {
+  docker: ['--docker'],
+  containerd: ['--container-runtime-endpoint=unix:///run/containerd/containerd.sock'],
+  none: [],
+}
+
+function placeArguments(place: NodePlace | undefined): string[] {
+  return place ? [`--node-ip=${place.address}`, `--flannel-iface=${place.card}`] : []
 }
 
 /** Whether the arguments leave CoreDNS out. Pure. */

@@ -223,6 +223,13 @@ describe('status', () => {
       kubernetes_server: 'https://127.0.0.1:6444',
     })
     expect(listEntry(viewInstance(home, 'work')!).runtime).toBe('docker+k3s')
+    const joined = { ...config, kubernetes: { ...config.kubernetes, join: 'default' } }
+    writeFileSync(file, JSON.stringify({ ...state, config: joined }))
+    expect((await status()).stdout).toMatch(/^kubernetes: +a node of default$/m)
+    expect(JSON.parse((await status('--json')).stdout)).toMatchObject({
+      kubernetes: true,
+      kubernetes_join: 'default',
+    })
   })
 
   it('does not hang on an agent that does', async () => {

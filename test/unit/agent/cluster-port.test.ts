@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { clusterPort, withClusterRules } from '../../../src/agent/cluster-port.ts'
+import { type ClusterPort, clusterPort, withClusterRules } from '../../../src/agent/cluster-port.ts'
 import { resolvePortForward } from '../../../src/config/port-forwards.ts'
 import { destinationOf } from '../../../src/portforward/rules.ts'
 
@@ -37,14 +37,20 @@ describe("the port of the host for a cluster's API", () => {
 })
 
 describe('what appears of a cluster on the host', () => {
-  const at = (port: number, address: string, user: object[] = []) => {
+  const at = (
+    port: number,
+    address: string,
+    user: object[] = [],
+    own: ClusterPort = 7000,
+    proto: 'tcp' | 'udp' = 'tcp',
+  ) => {
     const rules = user.map((entry) => {
       const rule = resolvePortForward(entry, '/home/me')
       if (!rule.ok) throw new Error(rule.problem)
       return rule.value
     })
-    const listener = { proto: 'tcp' as const, family: 'ipv4' as const, address, port }
-    return destinationOf(listener, withClusterRules(rules, 7000))
+    const listener = { proto, family: 'ipv4' as const, address, port }
+    return destinationOf(listener, withClusterRules(rules, own))
   }
 
   it.each([
@@ -59,6 +65,16 @@ describe('what appears of a cluster on the host', () => {
     const rule = { guestIP: '0.0.0.0', guestPortRange: [1, 65_535], hostIP: '0.0.0.0' }
     expect(at(6443, '0.0.0.0', [rule])).toEqual({ hostIP: '127.0.0.1', hostPort: 7000 })
     expect(at(10_250, '0.0.0.0', [rule])).toEqual({ hostIP: '0.0.0.0', hostPort: 10_250 })
+  })
+
+  it('of a node of another machine: no API, no kubelet', () => {
+    expect(at(10_250, '0.0.0.0', [], 'worker')).toBeUndefined()
+    expect(at(6444, '127.0.0.1', [], 'worker')).toBeUndefined()
+    expect(at(6443, '0.0.0.0', [], 'worker')).toEqual({ hostIP: '0.0.0.0', hostPort: 6443 })
+  })
+
+  it.each<ClusterPort>([7000, 'worker'])('not the network of pods between nodes (%s)', (own) => {
+    expect(at(8472, '0.0.0.0', [], own, 'udp')).toBeUndefined()
   })
 
   it('is nothing without a cluster', () => expect(withClusterRules([], undefined)).toEqual([]))

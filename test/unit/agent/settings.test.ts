@@ -29,7 +29,7 @@ const config: Config = {
   probes: [],
   binfmt: true,
   param: {},
-  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
+  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' },
   ociRuntime: '',
   caCertificates: [],
   mirror: '',

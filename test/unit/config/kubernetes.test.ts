@@ -10,20 +10,26 @@ const file = (text: string, flags: Parameters<typeof flagChanges>[0] = {}) =>
 
 describe('the settings of the cluster', () => {
   it.each([
-    ['', { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 }],
-    ['kubernetes:\n', { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 }],
+    ['', { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' }],
+    ['kubernetes:\n', { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' }],
     [
       'kubernetes: {enabled: true, version: 1.33.1-k3s1, port: 7000}',
-      { enabled: true, version: 'v1.33.1+k3s1', k3sArgs: ['--disable=traefik'], port: 7000 },
+      { enabled: true, version: 'v1.33.1+k3s1', k3sArgs: ['--disable=traefik'], port: 7000, join: '' },
     ],
-    ['kubernetes: {k3sArgs: []}', { enabled: false, version: '', k3sArgs: [], port: 0 }],
+    ['kubernetes: {k3sArgs: []}', { enabled: false, version: '', k3sArgs: [], port: 0, join: '' }],
     [
       'kubernetes: {k3sArgs: null, version: null, port: null, enabled: null}',
-      { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
+      { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' },
     ],
     [
       'kubernetes: {disable: [traefik, servicelb]}',
-      { enabled: false, version: '', k3sArgs: ['--disable=traefik', '--disable=servicelb'], port: 0 },
+      {
+        enabled: false,
+        version: '',
+        k3sArgs: ['--disable=traefik', '--disable=servicelb'],
+        port: 0,
+        join: '',
+      },
     ],
   ])('%s', (text, kubernetes) => expect(file(text)).toEqual(kubernetes))
 
@@ -38,12 +44,26 @@ describe('the settings of the cluster', () => {
       version: 'v1.32.0+k3s1',
       k3sArgs: ['--disable=metrics-server', '--a=b c'],
       port: 7000,
+      join: '',
     })
+  })
+
+  it('a cluster to join turns it on, unless told not to', () => {
+    expect(flagChanges({ kubernetesJoin: 'tcolima' }, facts).kubernetes).toEqual({
+      enabled: true,
+      join: 'default',
+    })
+    expect(flagChanges({ kubernetesJoin: 'a', kubernetes: false }, facts).kubernetes).toEqual({
+      enabled: false,
+      join: 'a',
+    })
+    expect(flagChanges({ kubernetesJoin: '' }, facts).kubernetes).toEqual({ join: '' })
+    expect(file('kubernetes: {join: work}').join).toBe('work')
   })
 
   it('are saved where they changed, and nothing else', () => {
     const text = applyChanges(configTemplate(), flagChanges({ kubernetes: true, k3sArg: ['--x=y'] }, facts))
-    expect(file(text)).toEqual({ enabled: true, version: '', k3sArgs: ['--x=y'], port: 0 })
+    expect(file(text)).toEqual({ enabled: true, version: '', k3sArgs: ['--x=y'], port: 0, join: '' })
     expect(text.replace(/kubernetes:\n(?: {2}.*\n)+/, '')).toBe(
       configTemplate().replace(/kubernetes:\n(?: {2}.*\n)+/, ''),
     )
@@ -53,6 +73,7 @@ describe('the settings of the cluster', () => {
     ['kubernetes: true', 'must be a map'],
     ['kubernetes: {enabled: 1}', 'kubernetes.enabled must be true or false'],
     ['kubernetes: {version: latest}', 'kubernetes.version must be a release of k3s'],
+    ['kubernetes: {join: [a]}', 'kubernetes.join must be the name of a profile'],
     ['kubernetes: {port: 80}', 'kubernetes.port must be a port'],
     ['kubernetes: {k3sArgs: --x}', 'must be a list of arguments'],
     ['kubernetes: {k3sArgs: ["a\\nb"]}', 'must be an argument of k3s server'],
@@ -63,6 +84,7 @@ describe('the settings of the cluster', () => {
   it.each([
     [{ kubernetesVersion: 'v1' }, '--kubernetes-version must be a release'],
     [{ kubernetesPort: 'x' }, '--kubernetes-port must be a port'],
+    [{ kubernetesJoin: '../x' }, '--kubernetes-join must be the name of a profile'],
     [{ k3sArg: [''] }, '--k3s-arg must be an argument'],
   ])('%j is refused', (flags, message) =>
     expect(errorOf(() => flagChanges(flags, facts)).message).toContain(message),

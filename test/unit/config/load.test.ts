@@ -40,7 +40,7 @@ const fallback: Config = {
   probes: [],
   binfmt: true,
   param: {},
-  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0 },
+  kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' },
   ociRuntime: '',
   caCertificates: [],
   mirror: '',

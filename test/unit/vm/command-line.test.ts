@@ -25,6 +25,7 @@ function spec(over: Partial<MachineSpec> = {}, folder = '/i'): MachineSpec {
     seed: `${folder}/seed.tar`,
     mac: '52:54:00:01:02:03',
     mounts: sshfs(0),
+    links: undefined,
     paths: {
       qmp: `${folder}/qmp.sock`,
       guestLink: `${folder}/guest.sock`,
@@ -143,6 +144,15 @@ describe('disks, sockets and network', () => {
     expect(values(args, '-netdev')).toEqual(['user,id=net0'])
     expect(args.join(' ')).not.toContain('hostfwd')
     expect(values(args, '-device')).toContain('virtio-net-pci,netdev=net0,mac=52:54:00:01:02:03')
+  })
+
+  test('a second card on the hub of links to other nodes, and an address of its own', () => {
+    const args = qemuArguments(spec({ links: [{ number: 2, local: '/i/w,x/server', remote: '/i/w,x/own' }] }))
+    expect(values(args, '-device')).toContain('virtio-net-pci,netdev=cluster,mac=56:54:00:01:02:03')
+    expect(values(args, '-netdev').slice(2)).toEqual([
+      'dgram,id=link2,local.type=unix,local.path=/i/w,,x/server,remote.type=unix,remote.path=/i/w,,x/own',
+      'hubport,id=port2,hubid=1,netdev=link2',
+    ])
   })
 
   test('commas in paths are doubled where QEMU splits, and nowhere else', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  agentArguments,
   clusterEngine,
   readClusterState,
   serverArguments,
@@ -19,6 +20,24 @@ describe('the arguments of k3s server', () => {
   it("end with the user's, which win", () => {
     const k3sArgs = ['--disable=traefik', '--kubelet-arg=a b']
     expect(serverArguments('docker', 'n', { k3sArgs }).slice(-2)).toEqual(k3sArgs)
+  })
+
+  it('name the address and the card of a node among several', () => {
+    const args = serverArguments('none', 'n', { k3sArgs: ['--x'] }, { address: '10.41.0.1', card: 'eth1' })
+    expect(args.slice(2)).toEqual(['--node-ip=10.41.0.1', '--flannel-iface=eth1', '--x'])
+  })
+
+  it('of k3s agent: where the server is, and nothing that only a server knows', () => {
+    const k3sArgs = ['--disable=traefik', '--disable', 'servicelb', '--node-label=a=b']
+    const place = { address: '10.41.0.2', card: 'eth1' }
+    expect(agentArguments('docker', 'worker', { k3sArgs }, place, '10.41.0.1')).toEqual([
+      '--server=https://10.41.0.1:6443',
+      '--node-name=worker',
+      '--docker',
+      '--node-ip=10.41.0.2',
+      '--flannel-iface=eth1',
+      '--node-label=a=b',
+    ])
   })
 
   it('are none for an engine that Kubernetes cannot use', () => {

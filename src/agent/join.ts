@@ -1,0 +1,91 @@
+import { readdirSync } from 'node:fs'
+import { externalName } from '../config/profile.ts'
+import type { Config } from '../config/schema.ts'
+import { messageOf, TcolimaError } from '../host/errors.ts'
+import type { Report } from '../host/progress.ts'
+import { instancePaths } from '../instance/paths.ts'
+import { readRecord } from '../instance/record.ts'
+import { agentSocket } from './spawn.ts'
+import type { Admission } from './api.ts'
+import { callAgent } from './client.ts'
+import type { AgentContext } from './context.ts'
+import { markGone, readWorkers } from './workers.ts'
+
+// Milliseconds for a server to take a node away; software emulation takes its time.
+const dismissMs = 240_000
+
+/**
+ * Asks the machine whose cluster this one is to join, by the settings, to let it in; undefined where the settings name none. Throws
+ * `config` for a machine that names itself, `not-found` and `not-running` for one without a cluster that runs.
+ */
+export async function askAdmission(
+  { home, host, paths }: AgentContext,
+  { kubernetes }: Pick<Config, 'kubernetes'>,
+  mirror: string | undefined,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Admission | undefined> {
+  const { enabled, join } = kubernetes
+  if (!enabled || join === '') return undefined
+  if (join === paths.profile) {
+    throw new TcolimaError('config', `${join} cannot join a cluster of its own`, {
+      hint: 'kubernetes.join names another machine; "" makes a cluster here.',
+    })
+  }
+  const socket = agentSocket(instancePaths(home, join), host)
+  try {
+    const node = readRecord(paths.record)?.node ?? externalName(paths.profile)
+    const worker = { name: paths.profile, node }
+    return await callAgent(socket, 'admit', { worker, mirror }, { report, signal })
+  } catch (thrown) {
+    const error = TcolimaError.from(thrown)
+    if (error.code !== 'not-running') throw error
+    throw new TcolimaError(
+      'not-running',
+      `${join}, whose cluster ${paths.profile} is to join, has none that runs`,
+      {
+        cause: error,
+        hint: `Start it first: tcolima start ${join} --kubernetes. Without the cluster: tcolima start ${paths.profile} --kubernetes=false`,
+      },
+    )
+  }
+}
+
+/**
+ * Takes a machine out of the cluster of another: its node there, and with `forget` its address. Where the server does not run its node
+ * goes with its next start. Gives a warning where that did not work. Never throws.
+ */
+export async function leaveServer(
+  { home, host }: Pick<AgentContext, 'home' | 'host'>,
+  server: string,
+  worker: string,
+  forget: boolean,
+): Promise<string | undefined> {
+  const paths = instancePaths(home, server)
+  try {
+    await callAgent(agentSocket(paths, host), 'dismiss', { worker, forget }, { limitMs: dismissMs })
+    return undefined
+  } catch (thrown) {
+    const error = TcolimaError.from(thrown)
+    if (error.code !== 'not-running') return `${worker} is still a node of ${server}: ${error.message}`
+    // Nobody looks after it: its file is nobody's else.
+    return forget ? await markIn(paths.workers, worker) : undefined
+  }
+}
+
+/** The machines of a home that have another one among their workers. */
+export function serversOf(home: string, worker: string): string[] {
+  return readdirSync(home).filter((name) => {
+    if (/^[_.]/.test(name)) return false
+    return readWorkers(instancePaths(home, name).workers)?.some((each) => each.name === worker) === true
+  })
+}
+
+async function markIn(file: string, worker: string): Promise<string | undefined> {
+  try {
+    await markGone(file, worker)
+    return undefined
+  } catch (error) {
+    return `${file} still names ${worker}: ${messageOf(error)}`
+  }
+}

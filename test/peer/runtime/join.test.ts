@@ -1,0 +1,102 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Admission, AgentRequest } from '../../../src/agent/api.ts'
+import { askAdmission, leaveServer } from '../../../src/agent/join.ts'
+import { currentHost } from '../../../src/host/platform.ts'
+import { instancePaths } from '../../../src/instance/paths.ts'
+import { fakeAgent, send } from '../cli/fake-agent.ts'
+
+const host = currentHost()
+const { signal } = new AbortController()
+let home: string
+let server: Server | undefined
+let asked: AgentRequest[]
+
+beforeEach(() => {
+  home = mkdtempSync(path.join(tmpdir(), 'tcolima-join-'))
+  mkdirSync(path.join(home, 'default'))
+  asked = []
+})
+afterEach(() => {
+  server?.close()
+  server = undefined
+  rmSync(home, { recursive: true, force: true })
+})
+
+/** The agent of the server, which is played, gives one answer to all. */
+async function answers(answer: object) {
+  server = await fakeAgent(path.join(home, 'default', 'agent.sock'), (socket, request) => {
+    asked.push(request)
+    send(socket, answer)
+    socket.end()
+  })
+}
+
+const context = () => ({ home, host, paths: instancePaths(home, 'w'), log: () => undefined })
+const settings = (join: string, enabled = true) => ({
+  kubernetes: { enabled, version: '', k3sArgs: [], port: 0, join },
+})
+const ask = async (join: string, enabled?: boolean) =>
+  await askAdmission(context(), settings(join, enabled), '/mirror', () => undefined, signal)
+
+describe('a machine that is to join the cluster of another', () => {
+  it('asks its agent', async () => {
+    const admission: Partial<Admission> = { address: '10.41.0.2', token: 't' }
+    await answers({ result: admission })
+    expect(await ask('default')).toEqual(admission)
+    expect(asked).toEqual([
+      { method: 'admit', params: { worker: { name: 'w', node: 'tcolima-w' }, mirror: '/mirror' } },
+    ])
+  })
+
+  it.each([
+    ['has one of its own', '', true],
+    ['has none', 'default', false],
+  ])('asks nobody when it %s', async (_what, join, enabled) => {
+    await answers({ result: {} })
+    expect(await ask(join, enabled)).toBeUndefined()
+    expect(asked).toEqual([])
+  })
+
+  it('is told to start the other first, and what else to do', async () => {
+    await expect(ask('default')).rejects.toMatchObject({
+      code: 'not-running',
+      message: expect.stringContaining('default, whose cluster w is to join') as string,
+      hint: expect.stringContaining('tcolima start default --kubernetes') as string,
+    })
+    await expect(ask('w')).rejects.toMatchObject({ code: 'config' })
+  })
+
+  it('is told why the other does not let it in', async () => {
+    await answers({ error: { code: 'failed', message: 'no more addresses' } })
+    await expect(ask('default')).rejects.toThrow('no more addresses')
+  })
+})
+
+describe('a machine that leaves', () => {
+  const workers = () => readFileSync(instancePaths(home, 'default').workers, 'utf8')
+  beforeEach(() => {
+    writeFileSync(instancePaths(home, 'default').workers, '[{"name":"w","number":2}]')
+  })
+
+  it('tells the agent of the server', async () => {
+    await answers({ result: {} })
+    expect(await leaveServer({ home, host }, 'default', 'w', true)).toBeUndefined()
+    expect(asked).toEqual([{ method: 'dismiss', params: { worker: 'w', forget: true } }])
+  })
+
+  it('is remembered as gone where the server does not run', async () => {
+    expect(await leaveServer({ home, host }, 'default', 'w', false)).toBeUndefined()
+    expect(JSON.parse(workers())).toEqual([{ name: 'w', number: 2 }])
+    expect(await leaveServer({ home, host }, 'default', 'w', true)).toBeUndefined()
+    expect(JSON.parse(workers())).toEqual([{ name: 'w', number: 2, gone: true }])
+  })
+
+  it('is a warning where the server does not let it go', async () => {
+    await answers({ error: { code: 'failed', message: 'kubectl ended with status 1' } })
+    expect(await leaveServer({ home, host }, 'default', 'w', true)).toMatch(/still a node.*status 1/)
+  })
+})
