@@ -22,7 +22,7 @@ const ctr = (...args: string[]) =>
   })
 
 beforeAll(async () => {
-  const start = ['start', profile, '--runtime', 'containerd', '--memory', '2', '--disk', '10']
+  const start = ['start', profile, '--template', 'containerd', '--memory', '2', '--disk', '10']
   // It builds an image first.
   const started = await tcolima([...start, '--mount', `${shared.userHome}:w`], { timeout: 590_000 })
   expect(started.exitCode, String(started.stderr)).toBe(0)

@@ -22,11 +22,18 @@ afterAll(async () => {
 
 describe('an instance through its life', () => {
   it('has the size asked for, survives stop and start with its images, and can be killed in every way', async () => {
-    const first = await tcolima(['start', profile, '--cpu', '6', '--memory', '1.5', '--disk', '10'])
+    const repo = path.join(shared.userHome, 'repo')
+    mkdirSync(repo, { recursive: true })
+    writeFileSync(path.join(repo, 'file'), 'of the repository\n')
+    // Only its size is more than this computer may have.
+    const template = ['--template', 'big-repo', '--param', `repo=${repo}`]
+    const sizes = ['--cpu', '6', '--memory', '1.5', '--disk', '10']
+    const first = await tcolima(['start', profile, ...template, ...sizes])
     expect(first.exitCode, String(first.stderr)).toBe(0)
-    const size = await tcolima(['ssh', profile, '--', 'sh', '-c', 'nproc; grep MemTotal /proc/meminfo'])
-    const [cpus, memory] = String(size.stdout).split('\n')
-    expect(cpus).toBe('6')
+    const look = `nproc; grep MemTotal /proc/meminfo; cat '${repo}/file'`
+    const size = await tcolima(['ssh', profile, '--', 'sh', '-c', look])
+    const [cpus, memory, file] = String(size.stdout).split('\n')
+    expect([cpus, file]).toEqual(['6', 'of the repository'])
     expect(Number(/\d+/.exec(memory ?? '')?.[0]) / 1024).toBeGreaterThan(1400)
 
     await docker(profile, ['import', shared.busyboxTar, 'busybox'])
@@ -75,6 +82,15 @@ describe('an instance through its life', () => {
     if (both.agent) await terminate(both.agent, { graceMs: 0 })
     if (both.qemu) await terminate(both.qemu, { graceMs: 0 })
     expect((await tcolima(['stop', profile, '--force'])).exitCode).toBe(0)
+
+    // One more of it, for a test below: a copy, under another name.
+    for (const [command, ...names] of [
+      ['clone', profile, 'before'],
+      ['rename', 'before', 'one'],
+    ]) {
+      const copied = await tcolima([command ?? '', ...names])
+      expect(copied.exitCode, String(copied.stderr)).toBe(0)
+    }
 
     const gone = await tcolima(['delete', profile, '--force'])
     expect(gone.exitCode, String(gone.stderr)).toBe(0)
@@ -126,8 +142,8 @@ describe('another command', () => {
   })
 })
 
-describe('two profiles at once', () => {
-  it('run side by side, each with its own name, port and socket', async () => {
+describe('two profiles at once, of which one is a renamed clone', () => {
+  it('run side by side, each with its own name, port and socket, and the clone with what its machine had', async () => {
     const one = await tcolima(['start', 'one', ...small])
     expect(one.exitCode, String(one.stderr)).toBe(0)
     for (const name of ['one', 'shared']) {
@@ -136,6 +152,12 @@ describe('two profiles at once', () => {
       const engine = await docker(name, ['info', '-f', '{{.Name}}'])
       expect(engine.stdout).toBe(`tcolima-${name}`)
     }
+    const kept = await docker('one', ['run', '--rm', '-v', 'kept:/v', 'busybox', 'cat', '/v/f'])
+    expect(kept.stdout, String(kept.stderr)).toBe('keep')
+    // Not by the socket's path: by what a user's client goes by.
+    const context = ['--context', 'tcolima-one', 'info', '--format', '{{.Name}}']
+    const info = await execa('docker', context, { env: userEnv(shared), extendEnv: false, reject: false })
+    expect(info.stdout, info.stderr).toBe('tcolima-one')
     expect(readFileSync(path.join(home, 'one', 'ssh_config'), 'utf8')).not.toBe(
       readFileSync(path.join(home, 'shared', 'ssh_config'), 'utf8'),
     )
@@ -154,7 +176,7 @@ describe('odd homes', () => {
     await execa('cp', ['-a', path.join(home, '_images'), path.join(long, '_images')])
     const env = userEnv(shared, { HOME: odd, TCOLIMA_HOME: long })
     try {
-      const started = await tcolima(['start', profile, ...small], { env })
+      const started = await tcolima(['start', profile, '--template', 'small'], { env })
       expect(started.exitCode, String(started.stderr)).toBe(0)
       const seen = await tcolima(['ssh', profile, '--', 'cat', path.join(odd, 'file')], { env })
       expect(seen.stdout).toBe('seen')

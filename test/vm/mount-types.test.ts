@@ -32,7 +32,7 @@ const start = (type: string) =>
       'start',
       profile,
       // No engine: nothing here needs one, and such a machine has a test then.
-      ...['--runtime', 'none', '--cpus', '2', '--memory', '1', '--disk', '10', '--mount-type', type],
+      ...['--template', 'debian-13', '--cpus', '2', '--memory', '1', '--disk', '10', '--mount-type', type],
       // The inner one first: the order of the flags must not matter.
       ...['--mount', `${shared}:w`, '--mount', fixed],
     ],

@@ -32,7 +32,8 @@ beforeAll(async () => {
   })
   webPort = (web.address() as AddressInfo).port
   const started = await tcolima([
-    ...['start', profile, '--cpus', '2', '--memory', '2', '--disk', '10', '--mount', 'none'],
+    ...['start', profile, '--template', 'docker'],
+    ...['--cpus', '2', '--memory', '2', '--disk', '10', '--mount', 'none'],
     ...['--dns', `127.0.0.1:${server.port}`, ...settings],
   ])
   expect(started.exitCode, String(started.stderr)).toBe(0)

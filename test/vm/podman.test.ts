@@ -28,7 +28,7 @@ const docker = (args: string[]) =>
 beforeAll(async () => {
   writeFileSync(settings, '')
   mkdirSync(folder, { recursive: true })
-  const start = ['start', profile, '--runtime', 'podman', '--memory', '2', '--disk', '10']
+  const start = ['start', profile, '--template', 'podman', '--memory', '2', '--disk', '10']
   mkdirSync(certificates, { recursive: true })
   const ca = ['-keyout', path.join(scratch.folder, 'ca.key'), '-out', path.join(certificates, 'ca.crt')]
   await execa('openssl', [

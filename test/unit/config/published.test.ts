@@ -22,6 +22,30 @@ test('the published files are those of the code: else run node scripts/generate.
 
 const templates = readdirSync(path.join(import.meta.dirname, '../../../templates'))
 
+/**
+ * The VM test that starts a machine with each template, by `--template NAME`, or what else was looked at. Sizes are flags
+ * there: a template's own may be more than the computer of the tests has.
+ */
+const started: Record<string, string | { instead: string }> = {
+  'big-repo.yaml': 'lifecycle',
+  'containerd.yaml': 'containerd',
+  'debian-13.yaml': 'mount-types',
+  'default.yaml': { instead: 'every other machine of the VM tests begins with this text' },
+  'docker.yaml': 'names',
+  'kubernetes.yaml': { instead: 'kubernetes.test.ts starts the same settings with a stand-in for k3s' },
+  'podman.yaml': 'podman',
+  'small.yaml': 'lifecycle',
+}
+
+test('each template is started in a guest, or it is known why not', () => {
+  expect(Object.keys(started)).toEqual(templates.toSorted())
+  for (const [template, where] of Object.entries(started)) {
+    if (typeof where !== 'string') continue
+    const name = path.basename(template, '.yaml')
+    expect(read(`test/vm/${where}.test.ts`), template).toMatch(new RegExp(`'--template',\\s+'${name}'`))
+  }
+})
+
 test.each(templates)('a machine can begin with the template %s, without a warning', (name) => {
   const named = { file: name, text: read(`templates/${name}`) }
   const host = { ...facts, totalMemory: 16 * GIB }
