@@ -1,5 +1,4 @@
 import path from 'node:path'
-import { externalName } from '../config/profile.ts'
 import type { Config } from '../config/schema.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { removeSocket } from '../host/sockets.ts'
@@ -14,9 +13,10 @@ import type { AgentContext } from './context.ts'
 import { plugLink, unplugLink } from '../vm/cluster-link.ts'
 import type { Admission, ClusterParams } from './api.ts'
 import { type ClusterFiles, clusterAccess, endCluster, fetchCluster, startCluster } from './kubernetes.ts'
+import { nodeName, removeGone } from './gone-workers.ts'
 import { askAdmission, leaveServer } from './join.ts'
 import type { Machine } from './machine.ts'
-import { removeNodes, setNodeAddress } from './node-network.ts'
+import { setNodeAddress } from './node-network.ts'
 import { forgetWorkers, isThere, linkOf, nodeAddress, readWorkers, serverNumber } from './workers.ts'
 
 /** A running machine that has a cluster, or may have one. */
@@ -51,12 +51,13 @@ export async function runCluster(
   const former = readWorkers(context.paths.workers) ? nodeAddress(serverNumber) : undefined
   const own = admission?.address ?? address ?? former
   const exec = execIn(machine)
+  const node = nodeName(context.paths, record)
   const card = own === undefined ? '' : await setNodeAddress(exec, record.mac, own, signal)
   const place = own === undefined ? undefined : { address: own, card }
   const input = {
     config,
     profile: context.paths.profile,
-    node: record.node ?? externalName(context.paths.profile),
+    node,
     emulated: state.accelerator === 'tcg',
     exec,
     docker: dockerIn(machine),
@@ -68,15 +69,13 @@ export async function runCluster(
   }
   if (!admission) {
     const access = await startCluster({ ...input, ...(await apiOnHost(world, config)) }, files)
-    const gone = (readWorkers(context.paths.workers) ?? []).filter((worker) => !isThere(context.home, worker))
-    await removeNodes(
-      exec,
-      gone.map(({ node }) => node),
-      signal,
-    )
+    const workers = readWorkers(context.paths.workers) ?? []
+    const staying = workers.filter((worker) => isThere(context.home, worker))
+    const gone = workers.filter((worker) => !staying.includes(worker))
+    const done = await removeGone({ own: node, gone, staying, exec, report: world.report, signal })
     await forgetWorkers(
       context.paths.workers,
-      gone.map(({ name }) => name),
+      done.map(({ name }) => name),
     )
     return access
   }

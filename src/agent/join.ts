@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs'
-import { externalName } from '../config/profile.ts'
 import type { Config } from '../config/schema.ts'
 import { messageOf, TcolimaError } from '../host/errors.ts'
 import type { Report } from '../host/progress.ts'
@@ -9,6 +8,7 @@ import { agentSocket } from './spawn.ts'
 import type { Admission } from './api.ts'
 import { callAgent } from './client.ts'
 import type { AgentContext } from './context.ts'
+import { nodeName } from './gone-workers.ts'
 import { markGone, readWorkers } from './workers.ts'
 
 // Milliseconds for a server to take a node away; software emulation takes its time.
@@ -34,7 +34,7 @@ export async function askAdmission(
   }
   const socket = agentSocket(instancePaths(home, join), host)
   try {
-    const node = readRecord(paths.record)?.node ?? externalName(paths.profile)
+    const node = nodeName(paths, readRecord(paths.record))
     const worker = { name: paths.profile, node }
     return await callAgent(socket, 'admit', { worker, mirror }, { report, signal })
   } catch (thrown) {

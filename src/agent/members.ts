@@ -11,6 +11,7 @@ import type { Admission, AdmitParams } from './api.ts'
 import { accessToCluster, type ClusterWorld, execIn, runCluster } from './cluster.ts'
 import { runInGuest } from './guest-run.ts'
 import { clusterScript, fetchCluster } from './kubernetes.ts'
+import { holderOf, nodeName, removable, removeGone } from './gone-workers.ts'
 import { removeNodes } from './node-network.ts'
 import {
   forgetWorkers,
@@ -29,14 +30,15 @@ const askMs = 60_000
 
 /**
  * Lets another machine into the cluster of this one: an address, a link between the two, and what a node needs to come in. The
- * first one has k3s start anew, with an address that others reach. Throws `not-running` without a cluster.
+ * first one has k3s start anew, with an address that others reach. Throws `not-running` without a cluster, `config` when the name of
+ * its node is another's.
  */
 export async function admitWorker(
   world: ClusterWorld,
   running: { cluster?: ClusterAccess | undefined },
   { worker: { name, node }, mirror }: AdmitParams,
 ): Promise<Admission> {
-  const { context, machine, state, report, signal } = world
+  const { context, machine, record, state, report, signal } = world
   const { paths, home } = context
   const { config } = state
   if (!config.kubernetes.enabled || config.kubernetes.join !== '') {
@@ -45,13 +47,16 @@ export async function admitWorker(
     })
   }
   const before = readWorkers(paths.workers)
+  const gone = (before ?? []).filter((each) => each.name !== name && !isThere(home, each))
+  const staying = (before ?? []).filter((each) => !gone.includes(each))
+  const own = nodeName(paths, record)
+  const others = staying.filter((each) => each.name !== name)
+  refuseTakenNode(paths.profile, name, node, holderOf(node, own, others))
   const exec = execIn(machine)
   const { worker, workers } = await runStep(report, `join ${externalName(paths.profile)}`, async () => {
-    const gone = (before ?? []).filter((each) => each.name !== name && !isThere(home, each))
-    const nodes = gone.map((each) => each.node)
-    await removeNodes(exec, nodes, signal)
+    const done = await removeGone({ own, gone, staying, exec, report, signal })
     for (const { number } of gone) await unplugLink(machine.qmp, number)
-    const known = (before ?? []).filter((each) => !gone.includes(each))
+    const known = (before ?? []).filter((each) => !done.includes(each))
     const chosen = withWorker(known, { name, node })
     if (!chosen) {
       throw new TcolimaError('failed', `${paths.profile} has as many workers as there are addresses`)
@@ -77,6 +82,19 @@ export async function admitWorker(
   }
 }
 
+/** Throws `config` where another has the name of a node, since the cluster would take the two for one. */
+function refuseTakenNode(server: string, name: string, node: string, holder: string | undefined): void {
+  if (holder === undefined) return
+  const whose = externalName(holder === '' ? server : holder)
+  throw new TcolimaError(
+    'config',
+    `${name} would be the node ${node} of ${server}'s cluster, and ${whose} is that already`,
+    {
+      hint: `A node keeps the name that its machine was made under. Make one of the two anew: tcolima delete keeps images and containers on the data disk, then start.`,
+    },
+  )
+}
+
 async function joinNetworks({ context, machine }: ClusterWorld, worker: Worker): Promise<void> {
   const link = await linkOf('server', worker, context.home, context.host)
   await plugLink(machine.qmp, link).catch((error: unknown) => {
@@ -90,12 +108,14 @@ async function joinNetworks({ context, machine }: ClusterWorld, worker: Worker):
 
 /** Takes a node out of the cluster; with `forget` its address and its link go too. */
 export async function dismissWorker(world: ClusterWorld, name: string, forget: boolean): Promise<void> {
-  const { context, machine, state, signal } = world
+  const { context, machine, record, state, signal } = world
   const { paths } = context
   const workers = readWorkers(paths.workers) ?? []
   const worker = workers.find((each) => each.name === name)
   if (!worker) return
-  if (state.config.kubernetes.enabled) await removeNodes(execIn(machine), [worker.node], signal)
+  const staying = workers.filter((each) => each !== worker)
+  const nodes = removable(nodeName(paths, record), [worker], staying)
+  if (state.config.kubernetes.enabled) await removeNodes(execIn(machine), nodes, signal)
   if (!forget) return
   await unplugLink(machine.qmp, worker.number)
   if (state.config.kubernetes.enabled) await forgetWorkers(paths.workers, [name])

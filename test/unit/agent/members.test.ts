@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ClusterWorld } from '../../../src/agent/cluster.ts'
 import { admitWorker, dismissWorker } from '../../../src/agent/members.ts'
 import type { Worker } from '../../../src/agent/workers.ts'
+import type { ProgressEvent } from '../../../src/host/progress.ts'
 import { currentHost } from '../../../src/host/platform.ts'
 import { instancePaths } from '../../../src/instance/paths.ts'
 
@@ -30,7 +31,7 @@ function channel(command: string) {
     end: () => {
       told.push(command.replaceAll("'", '').replace('exec sudo /usr/lib/tcolima/', ''))
       opened.emit('data', Buffer.from(command.includes('token') ? 'K10::node:secret\n' : ''))
-      opened.emit('exit', 0)
+      opened.emit('exit', command.includes('broken') ? 1 : 0)
       opened.emit('close')
     },
   })
@@ -50,6 +51,7 @@ function world(known: Worker[], kubernetes: object = {}): ClusterWorld {
   const given = {
     context: { home, paths: paths(), host: currentHost(), log: () => undefined },
     machine,
+    record: {},
     state: { config: { kubernetes: settings } },
     report: () => undefined,
     signal: new AbortController().signal,
@@ -93,6 +95,42 @@ describe('a cluster that has had workers (QEMU and the guest are played)', () =>
     await admitWorker(world(known), { cluster: access }, { worker: { name: 'b', node: 'tcolima-b' } })
     expect(told.slice(0, 2)).toEqual(['kubernetes remove tcolima-deleted', 'kubernetes remove tcolima-a'])
     expect(workers()).toEqual([{ name: 'b', node: 'tcolima-b', number: 2 }])
+  })
+
+  it.each([
+    ['its own node', 'TCOLIMA', 'tcolima is that already'],
+    ['another worker', 'tcolima-a', 'tcolima-a is that already'],
+  ])('lets nobody in under the name of %s', async (_whose, node, why) => {
+    const known = [{ name: 'a', node: 'tcolima-a', number: 2 }]
+    await expect(
+      admitWorker(world(known), { cluster: access }, { worker: { name: 'b', node } }),
+    ).rejects.toMatchObject({ code: 'config', message: expect.stringContaining(why) as string })
+    expect([told, workers()]).toEqual([[], known])
+  })
+
+  it('takes no node away that is its own, or that of one that stays', async () => {
+    const known = [
+      { name: 'x', node: 'tcolima', number: 2 },
+      { name: 'y', node: 'tcolima-a', number: 3 },
+      { name: 'a', node: 'tcolima-a', number: 4 },
+    ]
+    await admitWorker(world(known), { cluster: access }, { worker: { name: 'b', node: 'tcolima-b' } })
+    await dismissWorker(world([{ name: 'x', node: 'tcolima', number: 2 }]), 'x', true)
+    expect(told.filter((each) => each.includes('remove'))).toEqual([])
+    expect(workers()).toEqual([])
+  })
+
+  it('keeps one that left in mind while its node cannot be taken away, and says so', async () => {
+    const known = [{ name: 'broken', node: 'tcolima-broken', number: 2 }]
+    const given = world(known)
+    const events: ProgressEvent[] = []
+    given.report = (event) => events.push(event)
+    await admitWorker(given, { cluster: access }, { worker: { name: 'b', node: 'tcolima-b' } })
+    expect(workers()).toEqual([...known, { name: 'b', node: 'tcolima-b', number: 3 }])
+    expect(events).toContainEqual({
+      type: 'warning',
+      text: expect.stringContaining('its node tcolima-broken is still there') as string,
+    })
   })
 
   it('lets nobody in that has none, or is a node itself', async () => {
