@@ -24,9 +24,9 @@ interface Volume {
 /** The name of an image with nothing in it that is in both engines while volumes are copied; a killed copy leaves it. */
 export const helperImage = 'tcolima-migrate:empty'
 
-// Containers of it that never run.
+// Containers of it that never run. Neither prefix begins the other, as volumes may have any name.
 const markOf = (volume: string) => `tcolima-migrate-unfinished-${volume}`
-const holderOf = (volume: string) => `tcolima-migrate-${volume}`
+const holderOf = (volume: string) => `tcolima-migrate-holder-${volume}`
 const place = '/volume'
 
 /**
@@ -53,7 +53,8 @@ export async function planVolumes(
 /**
  * Copies volumes, one after the other, with owners, modes and times, by archives of containers that are never started
  * (Docker Engine API, "Get an archive of a filesystem resource in a container" and its counterpart). One that was not
- * finished, by whatever end of this process, is known by a container and made anew. Throws like `askEngine`.
+ * finished, by whatever end of this process, is known by a container and made anew. Each is looked at again right before:
+ * gives those that were copied, and those that stay after all. Throws like `askEngine`.
  */
 export async function copyVolumes(
   from: string,
@@ -61,15 +62,21 @@ export async function copyVolumes(
   names: string[],
   note: (text: string) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<VolumePlan> {
   if (names.length > 0) for (const socket of [from, to]) await importEmpty(socket, signal)
-  const labels = new Map((await volumesOf(from, signal)).map(({ Name, Labels }) => [Name, Labels ?? {}]))
+  const done: VolumePlan = { copy: [], stay: [] }
   for (const name of names) {
+    const volume = (await volumesOf(from, signal)).find(({ Name }) => Name === name)
+    // Deleted meanwhile: a container of it would make it again.
+    if (!volume) continue
+    const reason = (await reasonAgainst(from, volume, signal)) ?? (await makeRoom(to, name, signal))
+    if (reason !== undefined) {
+      done.stay.push({ name, reason })
+      continue
+    }
     await makeContainer(to, markOf(name), undefined, signal)
-    await removeContainer(to, holderOf(name), signal)
-    await askEngine(to, { method: 'DELETE', path: `/volumes/${name}`, allow: [404] }, signal)
-    const Labels = labels.get(name) ?? {}
-    await askEngine(to, { method: 'POST', path: '/volumes/create', body: { Name: name, Labels } }, signal)
+    const body = { Name: name, Labels: volume.Labels ?? {} }
+    await askEngine(to, { method: 'POST', path: '/volumes/create', body }, signal)
     for (const socket of [from, to]) {
       await removeContainer(socket, holderOf(name), signal)
       await makeContainer(socket, holderOf(name), name, signal)
@@ -77,11 +84,29 @@ export async function copyVolumes(
     await carry(from, to, name, note, signal)
     for (const socket of [from, to]) await removeContainer(socket, holderOf(name), signal)
     await removeContainer(to, markOf(name), signal)
+    done.copy.push(name)
   }
   // Also what an interrupted copy left.
   for (const socket of [from, to]) {
+    for (const holder of await containersNamed(socket, holderOf(''), signal))
+      await removeContainer(socket, holder, signal)
     await askEngine(socket, { method: 'DELETE', path: `/images/${helperImage}`, allow: [404, 409] }, signal)
   }
+  return done
+}
+
+/** Removes what an interrupted copy left under a name, and nothing else; gives why the name cannot be had. */
+async function makeRoom(to: string, name: string, signal: AbortSignal): Promise<string | undefined> {
+  const marks = await containersNamed(to, markOf(''), signal)
+  if (!(await volumesOf(to, signal)).some(({ Name }) => Name === name)) return undefined
+  if (!marks.includes(markOf(name))) return 'there is one of that name here by now'
+  await removeContainer(to, holderOf(name), signal)
+  const wanted = { method: 'DELETE', path: `/volumes/${name}`, allow: [404, 409] } as const
+  // Only a refusal has words.
+  if ((await askEngine(to, wanted, signal)) === undefined) return undefined
+  // In use here: whatever is in it by now is not this copy's to remove, also when it is at rest again.
+  await removeContainer(to, markOf(name), signal)
+  return 'a container here uses the one of an interrupted copy: remove both here to have it copied'
 }
 
 async function carry(
@@ -111,8 +136,7 @@ async function carry(
 
 /** Those that no interrupted copy has left. */
 async function wholeVolumes(socket: string, signal: AbortSignal): Promise<string[]> {
-  const containers = await containersWith(socket, { name: [markOf('')] }, signal)
-  const marks = new Set(containers)
+  const marks = new Set(await containersNamed(socket, markOf(''), signal))
   return (await volumesOf(socket, signal)).map(({ Name }) => Name).filter((name) => !marks.has(markOf(name)))
 }
 
@@ -135,6 +159,13 @@ async function reasonAgainst(
   if (Object.keys(Options ?? {}).length > 0) return 'its data are elsewhere, by its options'
   const users = await containersWith(socket, { volume: [Name], status: ['running', 'paused'] }, signal)
   return users.length === 0 ? undefined : `in use: stop ${users.join(', ')} first`
+}
+
+/** Those whose names begin so. */
+async function containersNamed(socket: string, prefix: string, signal: AbortSignal): Promise<string[]> {
+  // The filter looks for it anywhere in a name.
+  const found = await containersWith(socket, { name: [prefix] }, signal)
+  return found.filter((name) => name.startsWith(prefix))
 }
 
 async function containersWith(

@@ -122,6 +122,7 @@ function settingsOf(
   }
 }
 
+/** Does what is planned; the plan says then what was done. */
 async function carryOut(
   context: CommandContext,
   profile: ColimaProfile,
@@ -147,8 +148,10 @@ async function carryOut(
   if (volumes.length === 0) await copyVolumes(profile.socket, own, [], () => undefined, signal)
   else {
     await runStep(view.report, `volumes of ${profile.name}`, async ({ note, detail }) => {
-      await copyVolumes(profile.socket, own, volumes, note, signal)
-      detail(String(volumes.length))
+      const { copy, stay } = await copyVolumes(profile.socket, own, volumes, note, signal)
+      plan.volumes = copy
+      plan.volumesStay.push(...stay)
+      detail(String(copy.length))
     })
   }
 }

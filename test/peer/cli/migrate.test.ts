@@ -210,3 +210,73 @@ it('an archive that breaks off is no volume, and the next run copies it anew', a
   expect((await migrate('default', '--apply')).exitCode).toBe(0)
   expect(contents(to)).toEqual({ data: 'all rows' })
 })
+
+it('looks again at each volume before it is copied', async () => {
+  const from = await engine(path.join(colima, 'default', 'docker.sock'), '', {
+    data: { content: 'from Colima' },
+    gone: { content: 'from Colima' },
+    rows: { content: 'from Colima' },
+  })
+  const to = await engine(path.join(runningInstance(home, 'default'), 'docker.sock'))
+  // The first request that changes anything: the plan is made.
+  from.before = (request) => {
+    if (request.startsWith('GET')) return
+    to.volumes.set('data', { content: 'mine' })
+    from.volumes.delete('gone')
+    from.containers.set('db', { running: true, volume: 'rows' })
+  }
+  const done = await migrate('default', '--apply')
+  expect([done.exitCode, contents(to)]).toEqual([0, { data: 'mine' }])
+  expect(done.stdout).toContain('data stays in Colima: there is one of that name here by now')
+  expect(done.stdout).toContain('rows stays in Colima: in use: stop db first')
+  expect(done.stdout).toContain('volumes:  none that is not here')
+  expect([...from.containers.keys(), ...to.containers.keys()]).toEqual(['db'])
+  expect([...from.volumes.keys()]).toEqual(['data', 'rows'])
+})
+
+it('leaves what an interrupted copy began once a container here has used it, for good', async () => {
+  const from = await engine(path.join(colima, 'default', 'docker.sock'), '', {
+    data: { content: 'from Colima' },
+  })
+  const to = await engine(path.join(runningInstance(home, 'default'), 'docker.sock'), '', {
+    data: { content: 'half, and then mine' },
+  })
+  to.containers.set('tcolima-migrate-unfinished-data', { running: false })
+  to.containers.set('mine', { running: false, volume: 'data' })
+  const done = await migrate('default', '--apply')
+  expect([done.exitCode, done.stdout]).toEqual([
+    0,
+    expect.stringContaining('data stays in Colima: a container'),
+  ])
+  to.containers.delete('mine')
+  expect((await migrate('default', '--apply')).exitCode).toBe(0)
+  expect(contents(to)).toEqual({ data: 'half, and then mine' })
+  expect([...from.containers.keys(), ...to.containers.keys()]).toEqual([])
+})
+
+it('keeps volumes apart whose names look like those of its containers, and removes what a killed run left', async () => {
+  const from = await engine(path.join(colima, 'default', 'docker.sock'), '', {
+    'unfinished-data': { content: 'one' },
+    data: { content: 'from Colima' },
+  })
+  const to = await engine(path.join(runningInstance(home, 'default'), 'docker.sock'), '', {
+    data: { content: 'mine' },
+  })
+  const child = migrate('default', '--apply')
+  to.before = (request) => {
+    if (!request.startsWith('PUT')) return undefined
+    child.kill('SIGKILL')
+    return new Promise<void>(() => undefined)
+  }
+  await child
+  for (const each of [from, to]) each.server.closeAllConnections()
+  to.before = () => undefined
+  expect(to.containers.size).toBe(2)
+  from.containers.set('my-tcolima-migrate-holder-x', { running: false })
+  // What it was of is nowhere any more.
+  from.volumes.delete('unfinished-data')
+  expect((await migrate('default', '--apply')).exitCode).toBe(0)
+  expect(contents(to).data).toBe('mine')
+  expect([...from.containers.keys()]).toEqual(['my-tcolima-migrate-holder-x'])
+  expect([...to.containers.keys()]).toEqual(['tcolima-migrate-unfinished-unfinished-data'])
+})
