@@ -73,11 +73,27 @@ export async function leaveServer(
   }
 }
 
-/** The machines of a home that have another one among their workers. */
+/** Takes a machine that does not run out of all clusters that it is a node of, except the one it is to join. Warns where that fails. */
+export async function leaveOthers(
+  { home, host, paths }: Pick<AgentContext, 'home' | 'host' | 'paths'>,
+  { kubernetes }: Pick<Config, 'kubernetes'>,
+  report: Report,
+): Promise<void> {
+  for (const server of serversOf(home, paths.profile)) {
+    if (server === kubernetes.join) continue
+    const warning = await leaveServer({ home, host }, server, paths.profile, true)
+    if (warning !== undefined) report({ type: 'warning', text: warning })
+  }
+}
+
+/** The machines of a home that have another one among their workers, and do not know that it left. */
 export function serversOf(home: string, worker: string): string[] {
   return readdirSync(home).filter((name) => {
     if (/^[_.]/.test(name)) return false
-    return readWorkers(instancePaths(home, name).workers)?.some((each) => each.name === worker) === true
+    return (
+      readWorkers(instancePaths(home, name).workers)?.some((each) => each.name === worker && !each.gone) ===
+      true
+    )
   })
 }
 

@@ -12,6 +12,7 @@ import { accessToCluster, type ClusterWorld, execIn, runCluster } from './cluste
 import { runInGuest } from './guest-run.ts'
 import { clusterScript, fetchCluster } from './kubernetes.ts'
 import { holderOf, nodeName, removable, removeGone } from './gone-workers.ts'
+import { serversOf } from './join.ts'
 import { removeNodes } from './node-network.ts'
 import {
   forgetWorkers,
@@ -120,6 +121,8 @@ export async function dismissWorker(world: ClusterWorld, name: string, forget: b
   await unplugLink(machine.qmp, worker.number)
   if (state.config.kubernetes.enabled) await forgetWorkers(paths.workers, [name])
   else await markGone(paths.workers, name)
+  // Servers make it under one name: it may be that of the next already.
+  if (serversOf(context.home, name).some((each) => each !== paths.profile)) return
   const socket = path.join(instancePaths(context.home, name).folder, linkSockets.server)
   await removeSocket(socket, context.host.platform)
 }

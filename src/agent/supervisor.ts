@@ -28,7 +28,7 @@ import { changeMounts } from './change-mounts.ts'
 import { accessToCluster, asServer, changeCluster, type ClusterWorld, runCluster } from './cluster.ts'
 import { clusterPortOf } from './cluster-port.ts'
 import { type HostSockets, openHostSockets } from './host-sockets.ts'
-import { askAdmission } from './join.ts'
+import { askAdmission, leaveOthers } from './join.ts'
 import { fetchCluster } from './kubernetes.ts'
 import { launch, writeSshFiles } from './launch.ts'
 import { addMount, type LiveMounts, removeMount } from './live-mounts.ts'
@@ -323,6 +323,8 @@ export class Supervisor {
     const { signal } = abort
     const { config } = this.#running?.state ?? params
     try {
+      // Its settings were changed while it did not run.
+      if (!this.#running) await leaveOthers(this.#context, config, report)
       // What cannot be had is told before anything runs.
       const admission = await askAdmission(this.#context, config, params.mirror, report, signal)
       const files = config.kubernetes.enabled

@@ -55,8 +55,9 @@ export async function run(context: CommandContext): Promise<number> {
   const lock = await acquireLock(paths.lock, { purpose: 'delete', waitMs: lockWaitMs })
   try {
     await deleteFiles(paths, data, host)
-    // Made by this machine, in the folders of those that were its nodes.
+    // Made by this machine, in the folders of those that were its nodes and are not another's by now.
     for (const worker of workers) {
+      if (serversOf(home, worker.name).some((each) => each !== profile)) continue
       const socket = path.join(instancePaths(home, worker.name).folder, linkSockets.server)
       await removeSocket(socket, host.platform)
     }

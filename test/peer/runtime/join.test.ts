@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Admission, AgentRequest } from '../../../src/agent/api.ts'
-import { askAdmission, leaveServer } from '../../../src/agent/join.ts'
+import { askAdmission, leaveOthers, leaveServer } from '../../../src/agent/join.ts'
 import { currentHost } from '../../../src/host/platform.ts'
+import type { ProgressEvent } from '../../../src/host/progress.ts'
 import { instancePaths } from '../../../src/instance/paths.ts'
 import { fakeAgent, send } from '../cli/fake-agent.ts'
 
@@ -93,6 +94,23 @@ describe('a machine that leaves', () => {
     expect(JSON.parse(workers())).toEqual([{ name: 'w', number: 2 }])
     expect(await leaveServer({ home, host }, 'default', 'w', true)).toBeUndefined()
     expect(JSON.parse(workers())).toEqual([{ name: 'w', number: 2, gone: true }])
+  })
+
+  it('is gone from all clusters but the one that its settings name, before it starts', async () => {
+    mkdirSync(path.join(home, 'b'))
+    const other = instancePaths(home, 'b').workers
+    writeFileSync(other, '[{"name":"w","number":3}]')
+    const said: ProgressEvent[] = []
+    await leaveOthers(context(), settings('b'), (event) => said.push(event))
+    expect(JSON.parse(workers())).toEqual([{ name: 'w', number: 2, gone: true }])
+    expect(readFileSync(other, 'utf8')).toBe('[{"name":"w","number":3}]')
+    await leaveOthers(context(), settings(''), (event) => said.push(event))
+    expect(JSON.parse(readFileSync(other, 'utf8'))).toEqual([{ name: 'w', number: 3, gone: true }])
+    expect(said).toEqual([])
+    writeFileSync(instancePaths(home, 'default').workers, '[{"name":"w","number":2}]')
+    await answers({ error: { code: 'failed', message: 'kubectl ended' } })
+    await leaveOthers(context(), settings('b'), (event) => said.push(event))
+    expect(said).toMatchObject([{ type: 'warning', text: expect.stringContaining('still a node') as string }])
   })
 
   it('is a warning where the server does not let it go', async () => {

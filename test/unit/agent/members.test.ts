@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -8,7 +8,7 @@ import { admitWorker, dismissWorker } from '../../../src/agent/members.ts'
 import type { Worker } from '../../../src/agent/workers.ts'
 import type { ProgressEvent } from '../../../src/host/progress.ts'
 import { currentHost } from '../../../src/host/platform.ts'
-import { instancePaths } from '../../../src/instance/paths.ts'
+import { instancePaths, linkSockets } from '../../../src/instance/paths.ts'
 
 let home: string
 /** What QEMU and the guest, which are played, were told. */
@@ -158,6 +158,21 @@ describe('a cluster that has had workers (QEMU and the guest are played)', () =>
     ])
     await dismissWorker(given, 'nobody', true)
     expect(told).toEqual([])
+  })
+
+  it('leaves the socket in its folder to the server that it moved to', async () => {
+    const a = { name: 'a', node: 'tcolima-a', number: 2 }
+    const socket = path.join(home, 'a', linkSockets.server)
+    const b = instancePaths(home, 'b').workers
+    for (const [others, stays] of [
+      [[a], true],
+      [[{ ...a, gone: true }], false],
+    ] as const) {
+      writeFileSync(socket, '')
+      writeFileSync(b, JSON.stringify(others))
+      await dismissWorker(world([a]), 'a', true)
+      expect([existsSync(socket), workers()]).toEqual([stays, []])
+    }
   })
 
   it('that does not run just then remembers who left', async () => {

@@ -95,6 +95,7 @@ it('a worker is found in the files of its servers, and forgotten there', async (
   expect(serversOf(home, 'w')).toEqual(['default'])
   await markGone(workers, 'w')
   expect(readWorkers(workers)!.map((each) => isThere(home, each))).toEqual([false, false])
+  expect(serversOf(home, 'w')).toEqual([])
   await forgetWorkers(workers, ['w'])
   expect(readWorkers(workers)).toEqual([{ name: 'v', node: 'n', number: 3 }])
   expect(serversOf(home, 'w')).toEqual([])
