@@ -22,6 +22,7 @@ const runs = runsWanted(quick ? 1 : 3)
 const megabytes = quick ? 16 : 64
 const connections = quick ? 50 : 200
 const restMs = quick ? 5000 : 20_000
+const settleMs = quick ? 3000 : 30_000
 const limitMs = 120_000
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'tcolima-bench-'))
@@ -208,8 +209,8 @@ async function connected(port: number): Promise<void> {
 async function atRest(forwards: number): Promise<{ forwards: number; cpu: number; memory: number }> {
   const child = await inGuest('listen', '0.0.0.0', '30000', String(forwards))
   await connected(30_000 + forwards - 1)
-  // What came with them is over when the agent has been still for a moment.
-  await delay(3000, signal)
+  // What came with them is over, collecting what they left in the agent's memory too.
+  await delay(settleMs, signal)
   const use = await agentUse()
   child.kill()
   await once(child, 'exit')

@@ -22,6 +22,7 @@ import { qemuForwarder } from '../portforward/through-qemu.ts'
 import { datagramRelay, sharedRelays } from '../portforward/udp-over-ssh.ts'
 import { SshConnection } from '../ssh/connection.ts'
 import { SshLink } from '../ssh/link.ts'
+import { emulatedProcessorsLast } from '../vm/emulated-processors.ts'
 import type { QemuProcess } from '../vm/process.ts'
 import { Qmp } from '../vm/qmp.ts'
 import { type ClusterPort, clusterPortOf, withClusterRules } from './cluster-port.ts'
@@ -213,6 +214,7 @@ export class Machine {
         (rule) => rule.proto === 'udp' || rule.guestPort !== 22 || rule.hostPort !== state.sshPort,
       )
       if (state.sshPort !== before) await writeState(paths.state, state)
+      if (state.accelerator === 'tcg' && input.host.platform === 'linux') await emulatedProcessorsLast(qmp)
       const link = await GuestLink.connect(state.sockets.guestLink)
       const machine = new Machine(input, qmp, link, forwards)
       link.send({ type: 'sync' })

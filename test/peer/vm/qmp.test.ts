@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import os from 'node:os'
@@ -13,6 +14,7 @@ import {
   parseUsernet,
   removeHostfwd,
 } from '../../../src/portforward/hostfwd.ts'
+import { emulatedProcessorsLast } from '../../../src/vm/emulated-processors.ts'
 import { Qmp, type QmpEvent } from '../../../src/vm/qmp.ts'
 
 let dir: string
@@ -36,11 +38,11 @@ afterEach(async () => {
 })
 
 /** A QEMU without a machine, and a connection to its monitor. */
-async function start(): Promise<Qmp> {
+async function start(machine = ['-machine', 'none']): Promise<Qmp> {
   qemu = spawn(
     'qemu-system-x86_64',
     [
-      ...['-machine', 'none', '-nodefaults', '-no-user-config', '-display', 'none'],
+      ...[...machine, '-nodefaults', '-no-user-config', '-display', 'none'],
       ...['-netdev', 'user,id=net0', '-qmp', `unix:${socket},server=on,wait=off`],
     ],
     { stdio: 'ignore' },
@@ -86,6 +88,20 @@ describe('a real QEMU', () => {
       code: 'failed',
       message: 'QEMU is gone (query-status)',
     })
+  })
+
+  test.skipIf(process.platform !== 'linux')('emulated processors come after the rest of QEMU', async () => {
+    const qmp = await start(['-machine', 'q35', '-accel', 'tcg,thread=multi', '-smp', '2', '-S'])
+    // proc_pid_stat(5): the nice value is the nineteenth field, the seventeenth after the name.
+    const nice = () =>
+      readdirSync(`/proc/${qemu?.pid}/task`).map((thread) => {
+        const stat = readFileSync(`/proc/${qemu?.pid}/task/${thread}/stat`, 'utf8')
+        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])
+      })
+    expect(nice().filter((each) => each >= 10)).toEqual([])
+    await emulatedProcessorsLast(qmp)
+    expect(nice().filter((each) => each === 10)).toHaveLength(2)
+    expect(nice()).toContain(os.getPriority())
   })
 
   test('rules of the user network: added, listed, refused when taken, removed', async () => {
