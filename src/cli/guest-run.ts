@@ -36,6 +36,8 @@ export async function runInGuest(
     for await (const chunk of input ?? []) {
       const bytes = chunk as Buffer
       for (let at = 0; at < bytes.length; at += longestFrame) {
+        // Its close has been told: it will not be again. What gives the input is let go.
+        if (socket.destroyed) return
         if (socket.write(encodeFrame(frameKind.input, bytes.subarray(at, at + longestFrame)))) continue
         await new Promise<void>((resolve) => {
           const go = () => {
@@ -45,7 +47,6 @@ export async function runInGuest(
           socket.on('drain', go).on('close', go)
         })
       }
-      if (socket.destroyed) return
     }
     if (socket.writable) socket.write(encodeFrame(frameKind.inputEnd))
   }

@@ -17,7 +17,10 @@ import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
+import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runInGuest } from '../../../src/cli/guest-run.ts'
+import { currentHost } from '../../../src/host/platform.ts'
 import { type FakeGuest, fakeGuest } from './fake-guest.ts'
 
 const main = path.resolve(import.meta.dirname, '../../../dist/main.cjs')
@@ -134,6 +137,30 @@ it('says what the guest says, and leaves what was there', async () => {
   expect([result.exitCode, result.stderr]).toEqual([1, expect.stringContaining('no space left')])
   expect(existsSync(path.join(guest.home, 'big2'))).toBe(false)
   expect(readdirSync(guest.home)).toEqual([])
+})
+
+it('what gives the input of a command that has ended is let go, however late it comes', async () => {
+  let go = () => {}
+  const ended = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  const released = new Promise<void>((resolve) => {
+    async function* late() {
+      try {
+        await ended
+        yield Buffer.alloc(100_000)
+        yield Buffer.alloc(100_000)
+      } finally {
+        resolve()
+      }
+    }
+    void runInGuest({ home: folder, profile: 'default', host: currentHost() }, ['sh', '-c', 'exit 3'], {
+      input: Readable.from(late()),
+    })
+      // The connection's close is told one turn of the loop later.
+      .then(() => setImmediate(() => setImmediate(go)))
+  })
+  await released
 })
 
 it('writes through no link that the guest sends', async () => {

@@ -33,7 +33,7 @@ const trie = `Main:
 function found(rules: string, nft = ''): string[] {
   writeFileSync(path.join(folder, 'fib_trie'), trie)
   writeFileSync(path.join(folder, 'rules'), `*nat\n:PREROUTING ACCEPT [0:0]\n${rules.trim()}\nCOMMIT\n${nft}`)
-  const said = execFileSync('perl', [program, path.join(folder, 'rules'), path.join(folder, 'fib_trie')], {
+  const said = execFileSync('perl', ['-W', program, path.join(folder, 'rules'), path.join(folder, 'fib_trie')], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -210,6 +210,22 @@ ${published}
 	}
 	chain nv_2f_10_88_0_0_nm16_dnat {
 ${reached}
+	}
+}
+table inet maps {
+	chain none {
+		tcp dport 6666 accept
+	}
+	map doors {
+		type inet_service : verdict
+		elements = { 5555 : jump open, 4444 : jump open }
+	}
+	chain open {
+		tcp dport { 4444, 5555, 6666 } dnat ip to 10.9.0.3
+	}
+	chain PREROUTING {
+		type nat hook prerouting priority dstnat; policy accept;
+		jump none
 	}
 }
 table ip6 other {
