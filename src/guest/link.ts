@@ -6,6 +6,9 @@ import { type GuestMessage, type HostMessage, parseGuestMessage } from './protoc
 // A line longer than this is not from our script.
 const longestLine = 4 * 2 ** 20
 
+// Bytes.
+const mostUnread = 65_536
+
 /**
  * The host's end of the virtio-serial port `tcolima.guest`. Emits `message` for each message of the guest, and `close`
  * once, when QEMU ended or let go.
@@ -45,6 +48,11 @@ export class GuestLink extends EventEmitter<{ message: [GuestMessage]; close: []
 
   send(message: HostMessage): void {
     this.#socket.write(`${JSON.stringify(message)}\n`)
+  }
+
+  /** The same for an answer: a guest that asks on and on and reads nothing gets none, and costs no memory. */
+  answer(message: HostMessage): void {
+    if (this.#socket.writableLength < mostUnread) this.send(message)
   }
 
   close(): void {

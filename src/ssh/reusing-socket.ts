@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream'
 // A read takes as much as its buffer holds; between these, it follows what comes.
 const least = 4096
 const most = 262_144
+const mostFree = 4
 
 /**
  * A TCP client (half open) that reads into the same few buffers over and over, and gives what comes to one stream alone, by
@@ -41,10 +42,18 @@ export class ReusingSocket extends Socket {
     if (length === buffer.length && this.#size < most) this.#size *= 4
     else if (length < this.#size / 16 && this.#size > least) this.#size /= 4
     if (this.#free[0]?.length !== this.#size) this.#free = []
-    return (
-      this.#to?.write(buffer.subarray(0, length), () => {
-        if (buffer.length === this.#size) this.#free.push(buffer)
-      }) ?? false
-    )
+    const to = this.#to
+    if (!to) return false
+    // A little that waits must not keep all of its buffer.
+    if (length < buffer.length / 4) {
+      const more = to.write(Buffer.from(buffer.subarray(0, length)))
+      this.#giveBack(buffer)
+      return more
+    }
+    return to.write(buffer.subarray(0, length), () => this.#giveBack(buffer))
+  }
+
+  #giveBack(buffer: Buffer): void {
+    if (buffer.length === this.#size && this.#free.length < mostFree) this.#free.push(buffer)
   }
 }

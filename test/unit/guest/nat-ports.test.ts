@@ -33,10 +33,14 @@ const trie = `Main:
 function found(rules: string, nft = ''): string[] {
   writeFileSync(path.join(folder, 'fib_trie'), trie)
   writeFileSync(path.join(folder, 'rules'), `*nat\n:PREROUTING ACCEPT [0:0]\n${rules.trim()}\nCOMMIT\n${nft}`)
-  const said = execFileSync('perl', ['-W', program, path.join(folder, 'rules'), path.join(folder, 'fib_trie')], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const said = execFileSync(
+    'perl',
+    ['-W', program, path.join(folder, 'rules'), path.join(folder, 'fib_trie')],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   return said.split('\n').slice(0, -1)
 }
 

@@ -15,14 +15,17 @@ enum {
   TOO_MANY_FILES = ENOTCONN, /* what sshfs makes of SSH_FX_NO_CONNECTION, 6 */
   NO_SPACE = ECONNABORTED,   /* and of SSH_FX_CONNECTION_LOST, 7 */
   /* Written data may be refused long before the program is told: when it closes the file. */
-  REMEMBERED_MS = 60000,
+  REMEMBERED_MS = 30000,
 };
 
 static volatile int64_t full_at = -REMEMBERED_MS;
 
 /* Of a write that failed sshfs says "input/output error" whatever the reason, and not at once. */
 void errors_reply(const unsigned char *request, const unsigned char *reply, size_t length) {
-  if (request[4] == WRITE && reply[4] == STATUS && length >= 13 && get32(reply + 9) == 7) full_at = now_ms();
+  if (request[4] != WRITE || reply[4] != STATUS || length < 13) return;
+  uint32_t status = get32(reply + 9);
+  if (status == 7) full_at = now_ms();
+  if (status == 0) full_at = -REMEMBERED_MS;
 }
 
 int fuse_reply_err(void *request, int error) {
