@@ -46,9 +46,11 @@ export async function cloneInstance(input: CloneInput): Promise<void> {
       const record = readRecord(source.record)
       if (record) {
         const hostKey = await newHostKey(part, target)
+        const { node: _, ...rest } = record
         await writeRecord(part.record, {
-          ...record,
-          ...keptNode(source, record),
+          ...rest,
+          // Its server can have one of that name only.
+          ...(isWorker(source) ? {} : keptNode(source, record)),
           mac: newMac(),
           hostKey,
           created: new Date().toISOString(),
@@ -69,12 +71,14 @@ export async function cloneInstance(input: CloneInput): Promise<void> {
  * What the record of an instance is to have when the instance gets another name: its cluster, where it has had one, knows
  * its node, and what is bound to that, by the name it was made under.
  */
-export function keptNode(
-  { state, profile }: InstancePaths,
-  record: InstanceRecord,
-): Pick<InstanceRecord, 'node'> {
-  const had = readState(state)?.kubernetesPort !== undefined || record.node !== undefined
-  return had ? { node: record.node ?? externalName(profile) } : {}
+export function keptNode(paths: InstancePaths, record: InstanceRecord): Pick<InstanceRecord, 'node'> {
+  const had = readState(paths.state)?.kubernetesPort !== undefined || isWorker(paths)
+  return had || record.node !== undefined ? { node: record.node ?? externalName(paths.profile) } : {}
+}
+
+/** Whether it was a node of another's cluster when it ran last. */
+function isWorker({ state }: InstancePaths): boolean {
+  return (readState(state)?.config.kubernetes.join ?? '') !== ''
 }
 
 /** What clones that were killed left, while none is under way. */

@@ -151,6 +151,17 @@ it('a cluster knows its node by the name that the machine had first, whatever it
   for (const name of ['first', 'last']) expect(json(inside(name, 'instance.json')).node).toBe('tcolima-one')
 })
 
+it('a worker keeps its node under another name, and its clone is a node of its own', async () => {
+  await stopped('one')
+  const config = { mounts: [], kubernetes: { enabled: true, join: 'default' } }
+  const state = { version: 1, qemu: { pid: 1, started: 'x' }, config }
+  writeFileSync(inside('one', 'state.json'), JSON.stringify(state))
+  expect((await tcolima('rename', 'one', 'first')).exitCode).toBe(0)
+  expect(json(inside('first', 'instance.json')).node).toBe('tcolima-one')
+  expect((await tcolima('clone', 'first', 'copy')).exitCode).toBe(0)
+  expect(json(inside('copy', 'instance.json')).node).toBeUndefined()
+})
+
 describe('protect', () => {
   it('has delete refuse, also with --force', async () => {
     await stopped('one')
