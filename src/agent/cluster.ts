@@ -157,6 +157,8 @@ export async function changeCluster(
   if (action !== 'start') await keep({ ...config.kubernetes, enabled: false })
   if (!files) return
   if (admission) {
+    // Its number may be one of theirs, and their nodes are none of this cluster.
+    for (const { number } of readWorkers(context.paths.workers) ?? []) await unplugLink(machine.qmp, number)
     await plugLink(machine.qmp, await linkOf('worker', admission.worker, context.home, context.host))
   }
   running.cluster = await runCluster(world, config, files, { admission })
