@@ -13,6 +13,9 @@ import { markGone, readWorkers } from './workers.ts'
 
 // Milliseconds for a server to take a node away; software emulation takes its time.
 const dismissMs = 240_000
+// Milliseconds for a server to let one in: its k3s may have to start anew, which has 20 minutes under software emulation. Two that ask each
+// other wait for each other.
+const admitMs = 30 * 60_000
 
 /**
  * Asks the machine whose cluster this one is to join, by the settings, to let it in; undefined where the settings name none. Throws
@@ -36,7 +39,7 @@ export async function askAdmission(
   try {
     const node = nodeName(paths, readRecord(paths.record))
     const worker = { name: paths.profile, node }
-    return await callAgent(socket, 'admit', { worker, mirror }, { report, signal })
+    return await callAgent(socket, 'admit', { worker, mirror }, { report, signal, limitMs: admitMs })
   } catch (thrown) {
     const error = TcolimaError.from(thrown)
     if (error.code !== 'not-running') throw error

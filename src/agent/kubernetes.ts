@@ -239,7 +239,10 @@ async function waitUntilReady(
     if (state.active === 'failed' || state.restarts >= mostRestarts || problem !== undefined) {
       throw await broken(problem ?? 'k3s ended again and again', input)
     }
-    access = admission?.access ?? (state.access && { ...state.access, server: serverAt(port) })
+    // What the server says of a node that comes again is of before.
+    const joined = state.active === 'active' ? admission?.access : undefined
+    const own = state.access && { ...state.access, server: serverAt(port) }
+    access = admission ? joined : own
     const found = access
       ? await readiness(access, wanted, signal)
       : { ready: false as const, waitsFor: 'k3s to begin' }
