@@ -1,6 +1,7 @@
 import { readdirSync, renameSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
+import { isThere, readWorkers } from '../../agent/workers.ts'
 import { externalName } from '../../config/profile.ts'
 import { messageOf } from '../../host/errors.ts'
 import { removeSocket } from '../../host/sockets.ts'
@@ -49,6 +50,13 @@ export async function run(context: CommandContext): Promise<number> {
   await returnAutostart({ ...context, profile: target }).catch((error: unknown) => {
     renderWarning(output, `it no longer starts by itself: ${messageOf(error)}`)
   })
+  const workers = readWorkers(to.workers)?.filter((worker) => isThere(home, worker)) ?? []
+  for (const worker of workers) {
+    renderWarning(
+      output,
+      `${worker.name} still joins ${source}; have it join ${target}: tcolima start ${worker.name} --kubernetes-join ${target}`,
+    )
+  }
   const name = externalName(target)
   if (output.json) jsonLine(output, { type: 'done', time: new Date().toISOString(), name })
   else

@@ -162,6 +162,16 @@ it('a worker keeps its node under another name, and its clone is a node of its o
   expect(json(inside('copy', 'instance.json')).node).toBeUndefined()
 })
 
+it('a server under another name tells which workers are to be told', async () => {
+  await stopped('one')
+  await stopped('w')
+  const workers = ['w', 'deleted'].map((name, at) => ({ name, node: name, number: at + 2 }))
+  writeFileSync(inside('one', 'workers.json'), JSON.stringify(workers))
+  const { stderr } = await tcolima('rename', 'one', 'two')
+  expect(stderr).toContain('w still joins one; have it join two: tcolima start w --kubernetes-join two')
+  expect(stderr).not.toContain('deleted')
+})
+
 describe('protect', () => {
   it('has delete refuse, also with --force', async () => {
     await stopped('one')
