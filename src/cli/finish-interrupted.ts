@@ -16,7 +16,7 @@ export async function finishInterrupted(context: CommandContext): Promise<void> 
     const { finishDeletion } = await import('../instance/deletion.ts')
     await finishDeletion(paths, host)
   }
-  // Of a rename or delete under way it is no leftover.
+  // Those that take it, a rename and a delete, hold the lock until they are done: then it is no leftover.
   if (existsSync(paths.autostartOwed) && readLock(paths.lock) === undefined) {
     const [{ returnAutostart }, { renderWarning }] = await Promise.all([
       import('./autostart.ts'),

@@ -47,13 +47,14 @@ export async function run(context: CommandContext): Promise<number> {
   }
   for (const text of await removeCluster(kubeconfigInput(context))) renderWarning(output, text)
   await withoutInstance(context, 'remove')
-  await lendAutostart(context)
   const places = { userHome: host.home, folder: homePaths(home).sshLinks }
   await hideInUserConfig(places, name).catch((error: unknown) => {
     renderWarning(output, `~/.ssh/config still includes ${places.folder}: ${messageOf(error)}`)
   })
   const lock = await acquireLock(paths.lock, { purpose: 'delete', waitMs: lockWaitMs })
   try {
+    // Under the lock: without, another command would take it for left over and give it back.
+    await lendAutostart(context)
     await deleteFiles(paths, data, host)
     // Made by this machine, in the folders of those that were its nodes and are not another's by now.
     for (const worker of workers) {

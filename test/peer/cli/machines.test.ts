@@ -185,6 +185,26 @@ describe('protect', () => {
   })
 })
 
+it('delete is not undone by a command that comes in between', async () => {
+  await stopped('one')
+  const service = path.join(folder, '.config/systemd/user/tcolima-one.service')
+  mkdirSync(path.dirname(service), { recursive: true })
+  writeFileSync(service, 'a service')
+  // The last step of taking autostart away, and the first time only: the command may ask for the same.
+  const once = path.join(folder, 'once')
+  writeFileSync(
+    path.join(folder, 'bin', 'systemctl'),
+    `#!/bin/sh
+case "$*" in *daemon-reload) ;; *) exit 0 ;; esac
+mkdir '${once}' && '${process.execPath}' '${main}' status one
+exit 0
+`,
+    { mode: 0o755 },
+  )
+  expect(await tcolima('delete', 'one', '--force')).toMatchObject({ exitCode: 0 })
+  expect([existsSync(once), existsSync(service)]).toEqual([true, false])
+})
+
 describe('disk', () => {
   it('usage tells of both disks', async () => {
     await stopped('one')
