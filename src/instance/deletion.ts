@@ -3,7 +3,7 @@ import { rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { mostMountDevices } from '../config/mounts.ts'
 import { readJson, writeJson } from '../host/files.ts'
-import { acquireLock, readLock } from '../host/lock.ts'
+import { acquireLock, type Lock, readLock } from '../host/lock.ts'
 import type { Host } from '../host/platform.ts'
 import { removeSocket, socketPath } from '../host/sockets.ts'
 import { engines } from '../runtime/engines.ts'
@@ -31,15 +31,25 @@ export async function finishDeletion(
   host: Pick<Host, 'platform' | 'uid'>,
 ): Promise<void> {
   if (existsSync(paths.deletion)) {
-    const lock = await acquireLock(paths.lock, { purpose: 'delete' })
+    const lock = await lockIfThere(paths)
     try {
       const said = readJson(paths.deletion) as { data?: unknown } | undefined
-      if (said) await removeFiles(paths, said.data === true, host)
+      if (lock && said) await removeFiles(paths, said.data === true, host)
     } finally {
-      lock.release()
+      lock?.release()
     }
   }
   await removeEmpty(paths)
+}
+
+/** The lock for a delete; none where another one has ended since, and there is nothing to lock. */
+async function lockIfThere({ folder, lock }: InstancePaths): Promise<Lock | undefined> {
+  try {
+    return await acquireLock(lock, { purpose: 'delete' })
+  } catch (error) {
+    if (existsSync(folder)) throw error
+    return undefined
+  }
 }
 
 /** Removes the folder of an instance where nothing is in it but the lock of a process that is gone. */
