@@ -86,6 +86,27 @@ export function unfinishedClones(home: string): string[] {
   return readLock(path.join(home, lockName)) === undefined ? unfinishedIn(home) : []
 }
 
+/**
+ * Removes those of some folders that clones which were killed left; gives them. None while a clone is under way: that one
+ * has removed what it found, and a folder may be its own.
+ */
+export async function removeUnfinishedClones(home: string, folders: readonly string[]): Promise<string[]> {
+  // There may be no home to lock in.
+  if (folders.length === 0) return []
+  const lock = await acquireLock(path.join(home, lockName), { purpose: 'prune' }).catch((error: unknown) => {
+    if (error instanceof TcolimaError && error.code === 'busy') return undefined
+    throw error
+  })
+  if (!lock) return []
+  try {
+    const left = unfinishedIn(home).filter((folder) => folders.includes(folder))
+    for (const folder of left) await rm(folder, { recursive: true, force: true })
+    return left
+  } finally {
+    lock.release()
+  }
+}
+
 /** Throws `usage` where an instance, or what one left, has a name already; what an interrupted delete left is removed. */
 export async function refuseTaken(paths: InstancePaths, host: Pick<Host, 'platform' | 'uid'>): Promise<void> {
   await finishDeletion(paths, host)

@@ -35,7 +35,7 @@ export async function run(context: CommandContext): Promise<number> {
     case 'build':
       return await build(word === undefined ? context : { ...context, profile: profileName(word) })
     case 'prune':
-      return await pruneAll(context, [])
+      return await pruneAll(context, [], [])
     default:
       throw new TcolimaError('usage', `image ${JSON.stringify(action)} is none of list, build and prune`)
   }
