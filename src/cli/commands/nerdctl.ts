@@ -17,6 +17,7 @@ import { installWrapper } from '../nerdctl-wrapper.ts'
 import { mirrorOf } from '../mirror.ts'
 import { ProgressView } from '../render/progress.ts'
 import { requireRunning } from '../running.ts'
+import { templatesFor } from '../templates.ts'
 
 /** `tcolima nerdctl`: gives the exit code of nerdctl. */
 export async function run(context: CommandContext): Promise<number> {
@@ -42,7 +43,7 @@ export async function run(context: CommandContext): Promise<number> {
 async function bringNerdctl(context: CommandContext): Promise<void> {
   const { home, host, output } = context
   const file = instancePaths(home, context.profile).config
-  const { mirror } = loadConfig(file, {}, hostFacts(host)).config
+  const { mirror } = loadConfig(file, {}, hostFacts(host), templatesFor(context)).config
   const view = new ProgressView(output)
   try {
     await interruptible(async (signal) => {
