@@ -1,6 +1,7 @@
 import { parse } from 'yaml'
 import type { KubernetesConfig } from '../../config/kubernetes.ts'
 import { TcolimaError } from '../../host/errors.ts'
+import { agentFlags } from './agent-flags.ts'
 import type { ClusterAccess } from './kubeconfig-text.ts'
 
 /** The port of the API in the guest. */
@@ -45,11 +46,8 @@ export function agentArguments(
   place: NodePlace,
   server: string,
 ): string[] {
-  const more = k3sArgs.filter(
-    (word, at) => !/^--disable(?:=|$)/.test(word) && k3sArgs[at - 1] !== '--disable',
-  )
   const own = [`--server=https://${server}:${apiPort}`, `--node-name=${nodeName}`]
-  return [...own, ...engineArguments[engine], ...placeArguments(place), ...more]
+  return [...own, ...engineArguments[engine], ...placeArguments(place), ...agentFlags(k3sArgs)]
 }
 
 const engineArguments = {
