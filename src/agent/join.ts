@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs'
 import type { Config } from '../config/schema.ts'
+import { delay } from '../host/delay.ts'
 import { messageOf, TcolimaError } from '../host/errors.ts'
-import type { Report } from '../host/progress.ts'
+import { type Report, runStep } from '../host/progress.ts'
 import { instancePaths } from '../instance/paths.ts'
 import { readRecord } from '../instance/record.ts'
 import { agentSocket } from './spawn.ts'
@@ -16,10 +17,14 @@ const dismissMs = 240_000
 // Milliseconds for a server to let one in: its k3s may have to start anew, which has 20 minutes under software emulation. Two that ask each
 // other wait for each other.
 const admitMs = 30 * 60_000
+// Milliseconds for a server to come to the end of its start, as when all start with this computer; between two looks.
+const startMs = 60_000
+const lookMs = 1000
 
 /**
  * Asks the machine whose cluster this one is to join, by the settings, to let it in; undefined where the settings name none. Throws
- * `config` for a machine that names itself, `not-found` and `not-running` for one without a cluster that runs.
+ * `config` for a machine that names itself, `not-found` and `not-running` for one without a cluster that runs,
+ * `busy` for one whose start goes on.
  */
 export async function askAdmission(
   { home, host, paths }: AgentContext,
@@ -39,7 +44,13 @@ export async function askAdmission(
   try {
     const node = nodeName(paths, readRecord(paths.record))
     const worker = { name: paths.profile, node }
-    return await callAgent(socket, 'admit', { worker, mirror }, { report, signal, limitMs: admitMs })
+    const ask = async () =>
+      await callAgent(socket, 'admit', { worker, mirror }, { report, signal, limitMs: admitMs })
+    return await ask().catch(async (error: unknown) => {
+      if (TcolimaError.from(error).code !== 'busy') throw error
+      await runStep(report, `wait for ${join}`, async () => await started(socket, signal))
+      return await ask()
+    })
   } catch (thrown) {
     const error = TcolimaError.from(thrown)
     if (error.code !== 'not-running') throw error
@@ -51,6 +62,16 @@ export async function askAdmission(
         hint: `Start it first: tcolima start ${join} --kubernetes. Without the cluster: tcolima start ${paths.profile} --kubernetes=false`,
       },
     )
+  }
+}
+
+/** Waits until a machine's start is over, or takes longer than it is waited for. */
+async function started(socket: string, signal: AbortSignal): Promise<void> {
+  const until = performance.now() + startMs
+  while (performance.now() < until) {
+    const { phase } = await callAgent(socket, 'status', {}, { signal, limitMs: startMs })
+    if (phase !== 'starting') return
+    await delay(lookMs, signal)
   }
 }
 

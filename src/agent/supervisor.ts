@@ -198,13 +198,14 @@ export class Supervisor {
     })
   }
 
-  /** Does work on the cluster of the machine once nothing else changes it. Throws `not-running`, and `busy` during a start. */
+  /** Does work on its cluster once nothing else changes it, unless who asked gave up. Throws `not-running`, `busy` during a start. */
   async inCluster<T>(
     report: Report,
     signal: AbortSignal,
     work: (world: ClusterWorld, running: { cluster?: ClusterAccess | undefined }) => Promise<T>,
   ): Promise<T> {
     return await this.#changing.run(false, async () => {
+      signal.throwIfAborted()
       const { running } = this.#ready()
       return await work(this.#clusterWorld(running, report, signal), running)
     })
@@ -228,11 +229,11 @@ export class Supervisor {
     throw new TcolimaError('not-running', `${this.#context.paths.profile} is not running`)
   }
 
-  /** The machine once its start is over. Throws `not-running`, or `busy` before. */
+  /** The machine once its start is over. Throws `not-running`, or `busy` before, when there may be no QEMU yet. */
   #ready(): { running: Running } {
-    this.machine()
     const running = this.#running
     if (running?.state.ready) return { running }
+    if (!this.#starting) this.machine()
     throw new TcolimaError('busy', `${this.#context.paths.profile} is still starting`)
   }
 

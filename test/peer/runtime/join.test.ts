@@ -71,6 +71,23 @@ describe('a machine that is to join the cluster of another', () => {
     await expect(ask('w')).rejects.toMatchObject({ code: 'config' })
   })
 
+  it.each([
+    ['is let in by one that is still starting, once that is over', { result: { address: '10.41.0.2' } }],
+    ['is told of one that goes on starting', { error: { code: 'busy', message: 'still starting' } }],
+  ])('%s', async (_what, last) => {
+    const busy = { error: { code: 'busy', message: 'still starting' } }
+    const phases = ['starting', 'running'].map((phase) => ({ result: { phase } }))
+    const told = [busy, ...phases, last]
+    server = await fakeAgent(path.join(home, 'default', 'agent.sock'), (socket, request) => {
+      asked.push(request)
+      send(socket, told.shift() ?? {})
+      socket.end()
+    })
+    const result = await ask('default').catch((error: unknown) => ({ error }))
+    expect(result).toMatchObject('result' in last ? last.result : { error: { code: 'busy' } })
+    expect(asked.map(({ method }) => method)).toEqual(['admit', 'status', 'status', 'admit'])
+  })
+
   it('is told why the other does not let it in', async () => {
     await answers({ error: { code: 'failed', message: 'no more addresses' } })
     await expect(ask('default')).rejects.toThrow('no more addresses')
