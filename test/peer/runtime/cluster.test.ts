@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { EventEmitter } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer } from 'node:https'
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type ClusterFiles, type ClusterInput, startCluster } from '../../../src/agent/kubernetes.ts'
 import { hasImages, loadImages, removePods } from '../../../src/runtime/kubernetes/docker-images.ts'
 import type { ClusterAccess } from '../../../src/runtime/kubernetes/kubeconfig-text.ts'
 import { readiness } from '../../../src/runtime/kubernetes/readiness.ts'
@@ -63,6 +65,38 @@ describe('whether a cluster is ready', () => {
   const dns = '/apis/apps/v1/namespaces/kube-system/deployments/coredns'
   const ready = (type: string, status = 'True', message = '') => ({ type, status, message })
   const look = async (coreDns = true) => await readiness(access, { node: 'n', coreDns }, signal)
+
+  it('is, for a worker, no while its own k3s starts, whatever its server says of the node', async () => {
+    // The guest, which is played.
+    const states = ['activating', 'active']
+    const exec = async (command: string) => {
+      const said = command.includes('have')
+        ? 'k3s 1234\n'
+        : command.includes('access')
+          ? `ActiveState=${states.shift()}\nNRestarts=0\n\n`
+          : ''
+      const channel = Object.assign(new EventEmitter(), {
+        stderr: new EventEmitter(),
+        close: () => undefined,
+        end: () => {
+          channel.emit('data', Buffer.from(said))
+          channel.emit('exit', 0)
+          channel.emit('close')
+        },
+      })
+      return channel
+    }
+    const kubernetes = { enabled: true, version: '', k3sArgs: [], port: 0, join: 'default' }
+    const input = {
+      ...{ config: { runtime: 'none', kubernetes }, profile: 'w', node: 'n', port: 0, emulated: false, exec },
+      ...{ portProblem: () => undefined, report: () => undefined, signal },
+      place: { address: '10.41.0.2', card: 'c' },
+      admission: { address: '10.41.0.2', server: '10.41.0.1', token: 't', access },
+    } as unknown as ClusterInput
+    const files = { program: { sha256: '1234' } } as unknown as ClusterFiles
+    expect(await startCluster(input, files)).toEqual(access)
+    expect(states).toEqual([])
+  })
 
   it('is yes when API, node and CoreDNS are', async () => {
     expect(await look()).toEqual({ ready: true, version: 'v1.2.3' })
