@@ -2,11 +2,11 @@ import type { ClientChannel } from 'ssh2'
 import { TcolimaError } from '../host/errors.ts'
 import { clusterMac } from '../vm/cluster-link.ts'
 import { runInGuest } from './guest-run.ts'
+import { clusterScript } from './kubernetes.ts'
 
 // Milliseconds for a short question, and for kubectl in a guest under software emulation.
 const askMs = 60_000
 const kubectlMs = 180_000
-const script = '/usr/lib/tcolima/kubernetes'
 
 /** Gives the machine its address in the network of the nodes; gives the name that the card has there. */
 export async function setNodeAddress(
@@ -15,7 +15,7 @@ export async function setNodeAddress(
   address: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const words = [script, 'network', address, clusterMac(mac)]
+  const words = [clusterScript, 'network', address, clusterMac(mac)]
   const card = (await runInGuest(exec, words, { signal, limitMs: askMs })).trim()
   // An older script knows nothing of it and says nothing.
   if (card !== '') return card
@@ -31,6 +31,6 @@ export async function removeNodes(
   signal: AbortSignal,
 ): Promise<void> {
   for (const node of nodes) {
-    await runInGuest(exec, [script, 'remove', node], { signal, limitMs: kubectlMs })
+    await runInGuest(exec, [clusterScript, 'remove', node], { signal, limitMs: kubectlMs })
   }
 }

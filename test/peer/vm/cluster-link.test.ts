@@ -6,7 +6,8 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ClusterLink, clusterCard, plugLink, unplugLink } from '../../../src/vm/cluster-link.ts'
-import { Qmp } from '../../../src/vm/qmp.ts'
+import type { Qmp } from '../../../src/vm/qmp.ts'
+import { firstConnection } from './first-connection.ts'
 
 let dir: string
 const running: ChildProcess[] = []
@@ -41,16 +42,7 @@ async function server(links: ClusterLink[]): Promise<Qmp> {
   )
   const child = spawn('qemu-system-x86_64', [...args, ...monitor, ...card], { stdio: 'ignore' })
   running.push(child)
-  for (;;) {
-    try {
-      return await Qmp.connect(socket)
-    } catch (error) {
-      if (child.exitCode !== null) throw error
-      await new Promise((resolve) => {
-        setTimeout(resolve, 20)
-      })
-    }
-  }
+  return await firstConnection(child, socket)
 }
 
 /** Sends a frame from one worker's place and gives what comes out at the other's: a process of their own each time. */

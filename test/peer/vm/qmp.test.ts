@@ -16,6 +16,7 @@ import {
 } from '../../../src/portforward/hostfwd.ts'
 import { emulatedProcessorsLast } from '../../../src/vm/emulated-processors.ts'
 import { Qmp, type QmpEvent } from '../../../src/vm/qmp.ts'
+import { firstConnection } from './first-connection.ts'
 
 let dir: string
 let socket: string
@@ -47,17 +48,7 @@ async function start(machine = ['-machine', 'none']): Promise<Qmp> {
     ],
     { stdio: 'ignore' },
   )
-  for (;;) {
-    try {
-      return await Qmp.connect(socket)
-    } catch (error) {
-      // The socket is not there yet.
-      if (qemu.exitCode !== null) throw error
-      await new Promise((resolve) => {
-        setTimeout(resolve, 20)
-      })
-    }
-  }
+  return await firstConnection(qemu, socket)
 }
 
 describe('a real QEMU', () => {
