@@ -127,11 +127,12 @@ describe.each([
   })
 
   it('a WebSocket whose client is gone is gone for its server too', async () => {
-    const before = sockets.clients.size
+    const accepted = once(sockets, 'connection')
     const socket = await webSocket()
-    await eventually(() => sockets.clients.size === before + 1 || undefined, limitMs)
+    const [atServer] = (await accepted) as [WebSocket]
+    const gone = once(atServer, 'close', { signal: AbortSignal.timeout(limitMs) })
     socket.terminate()
-    await eventually(() => sockets.clients.size === before || undefined, limitMs)
+    await gone
   })
 
   it('gRPC streams go on side by side, each in order, until both ends have said so', async () => {
