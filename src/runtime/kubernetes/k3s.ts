@@ -52,7 +52,12 @@ export function agentArguments(
 
 const engineArguments = {
   docker: ['--docker'],
-  containerd: ['--container-runtime-endpoint=unix:///run/containerd/containerd.sock'],
+  // k3s has the kubelet use the cgroup driver of docker and of its own containerd, and cgroupfs with any other (pkg/daemons/agent), which
+  // containerd before 2.0 cannot correct; the guest's containerd is told to use systemd's.
+  containerd: [
+    '--container-runtime-endpoint=unix:///run/containerd/containerd.sock',
+    '--kubelet-arg=cgroup-driver=systemd',
+  ],
   none: [],
 }
 

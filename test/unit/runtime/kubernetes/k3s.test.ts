@@ -10,7 +10,13 @@ import {
 describe('the arguments of k3s server', () => {
   it.each([
     ['docker', ['--docker']],
-    ['containerd', ['--container-runtime-endpoint=unix:///run/containerd/containerd.sock']],
+    [
+      'containerd',
+      [
+        '--container-runtime-endpoint=unix:///run/containerd/containerd.sock',
+        '--kubelet-arg=cgroup-driver=systemd',
+      ],
+    ],
     ['none', []],
   ] as const)("share the engine's images: %s", (engine, own) => {
     const args = serverArguments(engine, 'tcolima', { k3sArgs: [] })
