@@ -48,7 +48,8 @@ export async function admitWorker(
     })
   }
   const before = readWorkers(paths.workers)
-  const gone = (before ?? []).filter((each) => each.name !== name && !isThere(home, each))
+  // One that left while this did not run, and comes again, begins anew: k3s refuses a node that it has with another password.
+  const gone = (before ?? []).filter((each) => each.gone || (each.name !== name && !isThere(home, each)))
   const staying = (before ?? []).filter((each) => !gone.includes(each))
   const own = nodeName(paths, record)
   const others = staying.filter((each) => each.name !== name)

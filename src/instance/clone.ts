@@ -3,7 +3,7 @@ import { chmod, copyFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { externalName } from '../config/profile.ts'
 import { TcolimaError } from '../host/errors.ts'
-import { ensureDir, freeSpace, syncFile } from '../host/files.ts'
+import { ensureDir, freeSpace, readJson, syncFile, writeJson } from '../host/files.ts'
 import { acquireLock, readLock } from '../host/lock.ts'
 import type { Host } from '../host/platform.ts'
 import { newHostKey, newMac } from './create.ts'
@@ -43,6 +43,7 @@ export async function cloneInstance(input: CloneInput): Promise<void> {
     await ensureDir(part.folder)
     try {
       await copyFiles(source, part, signal)
+      if (!isWorker(source)) await partWorkers(source, part)
       const record = readRecord(source.record)
       if (record) {
         const hostKey = await newHostKey(part, target)
@@ -120,6 +121,14 @@ export async function refuseTaken(paths: InstancePaths, host: Pick<Host, 'platfo
 function unfinishedIn(home: string): string[] {
   const names = existsSync(home) ? readdirSync(home) : []
   return names.filter((name) => name.startsWith(unfinished)).map((name) => path.join(home, name))
+}
+
+/** The workers of a server are not its clone's, whose cluster has nodes of them: as if all had left while it did not run. */
+async function partWorkers(source: InstancePaths, part: InstancePaths): Promise<void> {
+  const workers = readJson(source.workers)
+  if (!Array.isArray(workers)) return
+  const gone = (workers as object[]).map((each) => ({ ...each, gone: true }))
+  await writeJson(part.workers, gone)
 }
 
 async function copyFiles(source: InstancePaths, part: InstancePaths, signal: AbortSignal): Promise<void> {

@@ -162,6 +162,16 @@ it('a worker keeps its node under another name, and its clone is a node of its o
   expect(json(inside('copy', 'instance.json')).node).toBeUndefined()
 })
 
+it('a server that is cloned leaves its workers, whose nodes go with the first start of the clone', async () => {
+  await stopped('one')
+  const workers = [{ name: 'w', node: 'tcolima-w', number: 2 }]
+  writeFileSync(inside('one', 'workers.json'), JSON.stringify(workers))
+  expect((await tcolima('clone', 'one', 'two')).exitCode).toBe(0)
+  expect(json(inside('one', 'workers.json'))).toEqual(workers)
+  expect(json(inside('two', 'workers.json'))).toEqual([{ ...workers[0], gone: true }])
+  expect((await tcolima('rename', 'two', 'three')).stderr).not.toContain('w still joins')
+})
+
 it('a server under another name tells which workers are to be told', async () => {
   await stopped('one')
   await stopped('w')

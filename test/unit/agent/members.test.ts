@@ -97,6 +97,13 @@ describe('a cluster that has had workers (QEMU and the guest are played)', () =>
     expect(workers()).toEqual([{ name: 'b', node: 'tcolima-b', number: 2 }])
   })
 
+  it('has one that left, and comes again, begin anew', async () => {
+    const known = [{ name: 'a', node: 'tcolima-a', number: 2, gone: true as const }]
+    await admitWorker(world(known), { cluster: access }, { worker: { name: 'a', node: 'tcolima-a' } })
+    expect(told[0]).toBe('kubernetes remove tcolima-a')
+    expect(workers()).toEqual([{ name: 'a', node: 'tcolima-a', number: 2 }])
+  })
+
   it.each([
     ['its own node', 'TCOLIMA', 'tcolima is that already'],
     ['another worker', 'tcolima-a', 'tcolima-a is that already'],
