@@ -6,7 +6,8 @@ import { type Report, runStep } from '../host/progress.ts'
 import { instancePaths } from '../instance/paths.ts'
 import { readRecord } from '../instance/record.ts'
 import { agentSocket } from './spawn.ts'
-import type { Admission } from './api.ts'
+import { autostarted } from '../host/autostart.ts'
+import type { Admission, AgentStatus } from './api.ts'
 import { callAgent } from './client.ts'
 import type { AgentContext } from './context.ts'
 import { nodeName } from './gone-workers.ts'
@@ -17,14 +18,17 @@ const dismissMs = 240_000
 // Milliseconds for a server to let one in: its k3s may have to start anew, which has 20 minutes under software emulation. Two that ask each
 // other wait for each other.
 const admitMs = 30 * 60_000
-// Milliseconds for a server to come to the end of its start, as when all start with this computer; between two looks.
+// Milliseconds for a server to come to the end of its start; between two looks.
 const startMs = 60_000
 const lookMs = 1000
+// The same where all start with this computer, and for the server's start to begin.
+const loginStartMs = 15 * 60_000
+const loginBeginMs = 3 * 60_000
 
 /**
- * Asks the machine whose cluster this one is to join, by the settings, to let it in; undefined where the settings name none. Throws
- * `config` for a machine that names itself, `not-found` and `not-running` for one without a cluster that runs,
- * `busy` for one whose start goes on.
+ * Asks the machine whose cluster this one is to join, by the settings, to let it in; undefined where the settings name none. One that
+ * starts is waited for; at a login, where both may start, also one that does not yet. Throws `config` for a machine that names itself,
+ * `not-found` and `not-running` for one without a cluster that runs, `busy` for one whose start goes on.
  */
 export async function askAdmission(
   { home, host, paths }: AgentContext,
@@ -47,8 +51,10 @@ export async function askAdmission(
     const ask = async () =>
       await callAgent(socket, 'admit', { worker, mirror }, { report, signal, limitMs: admitMs })
     return await ask().catch(async (error: unknown) => {
-      if (TcolimaError.from(error).code !== 'busy') throw error
-      await runStep(report, `wait for ${join}`, async () => await started(socket, signal))
+      const { code } = TcolimaError.from(error)
+      const atLogin = host.env[autostarted] !== undefined
+      if (code !== 'busy' && !(atLogin && code === 'not-running')) throw error
+      await runStep(report, `wait for ${join}`, async () => await started(socket, atLogin, signal))
       return await ask()
     })
   } catch (thrown) {
@@ -65,13 +71,25 @@ export async function askAdmission(
   }
 }
 
-/** Waits until a machine's start is over, or takes longer than it is waited for. */
-async function started(socket: string, signal: AbortSignal): Promise<void> {
-  const until = performance.now() + startMs
-  while (performance.now() < until) {
-    const { phase } = await callAgent(socket, 'status', {}, { signal, limitMs: startMs })
-    if (phase !== 'starting') return
+/** Waits until a machine's start is over, or takes longer than it is waited for; at a login also until it begins. */
+async function started(socket: string, atLogin: boolean, signal: AbortSignal): Promise<void> {
+  const from = performance.now()
+  for (;;) {
+    const phase = await phaseOf(socket, signal)
+    if (phase === 'running') return
+    const limit = phase !== 'starting' ? loginBeginMs : atLogin ? loginStartMs : startMs
+    if ((phase !== 'starting' && !atLogin) || performance.now() - from > limit) return
     await delay(lookMs, signal)
+  }
+}
+
+/** What a machine does; undefined where it does nothing. */
+async function phaseOf(socket: string, signal: AbortSignal): Promise<AgentStatus['phase'] | undefined> {
+  try {
+    return (await callAgent(socket, 'status', {}, { signal, limitMs: startMs })).phase
+  } catch (error) {
+    if (TcolimaError.from(error).code === 'not-running') return undefined
+    throw error
   }
 }
 

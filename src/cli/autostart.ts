@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { externalName } from '../config/profile.ts'
 import { installationFolder } from '../host/assets.ts'
-import { type AutostartJob, autostartFile, autostartText } from '../host/autostart.ts'
+import { type AutostartJob, autostarted, autostartFile, autostartText } from '../host/autostart.ts'
 import { messageOf, TcolimaError } from '../host/errors.ts'
 import { ensureDir, writeFileAtomic } from '../host/files.ts'
 import type { Host } from '../host/platform.ts'
@@ -87,7 +87,7 @@ function jobOf({ host, home, profile }: AutostartInput): AutostartJob {
     service: serviceOf(profile),
     start: [...program, 'start', profile],
     stop: [...program, 'stop', profile],
-    env: { TCOLIMA_HOME: home, ...pathOf(host) },
+    env: { TCOLIMA_HOME: home, [autostarted]: '1', ...pathOf(host) },
   }
 }
 

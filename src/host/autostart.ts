@@ -1,6 +1,9 @@
 import path from 'node:path'
 import type { Host } from './platform.ts'
 
+/** The variable by which the command that starts a machine at a login, and the agent that it starts, know that it is one. */
+export const autostarted = 'TCOLIMA_AUTOSTART'
+
 /** What starts a machine when its user logs in. */
 export interface AutostartJob {
   /** What the machine is called outside. */

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Admission, AgentRequest } from '../../../src/agent/api.ts'
 import { askAdmission, leaveOthers, leaveServer } from '../../../src/agent/join.ts'
+import { delay } from '../../../src/host/delay.ts'
 import { currentHost } from '../../../src/host/platform.ts'
 import type { ProgressEvent } from '../../../src/host/progress.ts'
 import { instancePaths } from '../../../src/instance/paths.ts'
@@ -15,11 +16,13 @@ const { signal } = new AbortController()
 let home: string
 let server: Server | undefined
 let asked: AgentRequest[]
+let events: ProgressEvent[]
 
 beforeEach(() => {
   home = mkdtempSync(path.join(tmpdir(), 'tcolima-join-'))
   mkdirSync(path.join(home, 'default'))
   asked = []
+  events = []
 })
 afterEach(() => {
   server?.close()
@@ -36,12 +39,17 @@ async function answers(answer: object) {
   })
 }
 
-const context = () => ({ home, host, paths: instancePaths(home, 'w'), log: () => undefined })
+const context = (env: NodeJS.ProcessEnv = host.env) => ({
+  home,
+  host: { ...host, env },
+  paths: instancePaths(home, 'w'),
+  log: () => undefined,
+})
 const settings = (join: string, enabled = true) => ({
   kubernetes: { enabled, version: '', k3sArgs: [], port: 0, join },
 })
-const ask = async (join: string, enabled?: boolean) =>
-  await askAdmission(context(), settings(join, enabled), '/mirror', () => undefined, signal)
+const ask = async (join: string, enabled?: boolean, env?: NodeJS.ProcessEnv) =>
+  await askAdmission(context(env), settings(join, enabled), '/mirror', (event) => events.push(event), signal)
 
 describe('a machine that is to join the cluster of another', () => {
   it('asks its agent', async () => {
@@ -86,6 +94,20 @@ describe('a machine that is to join the cluster of another', () => {
     const result = await ask('default').catch((error: unknown) => ({ error }))
     expect(result).toMatchObject('result' in last ? last.result : { error: { code: 'busy' } })
     expect(asked.map(({ method }) => method)).toEqual(['admit', 'status', 'status', 'admit'])
+  })
+
+  it('waits at a login for one whose start has not begun, and says so', async () => {
+    const told = ['idle', 'starting', 'running'].map((phase) => ({ result: { phase } }))
+    const asking = ask('default', true, { TCOLIMA_AUTOSTART: '1' })
+    await delay(200)
+    server = await fakeAgent(path.join(home, 'default', 'agent.sock'), (socket, request) => {
+      asked.push(request)
+      send(socket, told.shift() ?? { result: { address: '10.41.0.2' } })
+      socket.end()
+    })
+    expect(await asking).toEqual({ address: '10.41.0.2' })
+    expect(asked.map(({ method }) => method)).toEqual(['status', 'status', 'status', 'admit'])
+    expect(events).toContainEqual(expect.objectContaining({ type: 'step', step: 'wait for default' }))
   })
 
   it('is told why the other does not let it in', async () => {

@@ -70,7 +70,10 @@ describe.each(['linux', 'darwin'] as const)('on %s', (platform) => {
 
   it('is there and gone again', async () => {
     await enableAutostart(input())
-    expect(readFileSync(autostartPlace(input()), 'utf8')).toContain('tcolima-work')
+    const text = readFileSync(autostartPlace(input()), 'utf8')
+    expect(text).toContain('tcolima-work')
+    // By which the machine of a worker knows that its server may be starting too.
+    expect(text).toMatch(/TCOLIMA_AUTOSTART\D+1/)
     expect(await disableAutostart(input())).toBe(true)
     expect(existsSync(autostartPlace(input()))).toBe(false)
     expect(await disableAutostart(input())).toBe(false)
