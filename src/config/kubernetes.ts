@@ -36,11 +36,36 @@ export function checkJoin(value: unknown): Checked<string> {
   return bad('must be the name of a profile')
 }
 
-/** An argument of `k3s server`: anything but what no program can be given. Pure. */
+/**
+ * An argument of `k3s server`: anything but what no program can be given, and what would have k3s be elsewhere than tcolima looks for it
+ * and the other nodes. Pure.
+ */
 export function checkK3sArg(value: unknown): Checked<string> {
-  if (typeof value === 'string' && value !== '' && !/[\0\n\r]/.test(value)) return good(value)
-  return bad('must be an argument of k3s server in one line, such as "--disable=traefik"')
+  if (typeof value !== 'string' || value === '' || /[\0\n\r]/.test(value)) {
+    return bad('must be an argument of k3s server in one line, such as "--disable=traefik"')
+  }
+  const [flag = '', name = ''] = /^--?([^=]+)/.exec(value) ?? []
+  const why = tcolimas.get(name)
+  return why === undefined ? good(value) : bad(`must not be ${flag}: ${why}`)
 }
+
+/** Arguments of k3s that are not the user's, with those they have as letters (docs.k3s.io, "k3s server"), and why. */
+const tcolimas = new Map(
+  Object.entries({
+    'the node has the name of its machine': ['node-name', 'with-node-id'],
+    'tcolima gives nodes their addresses': ['node-ip', 'i', 'flannel-iface', 'advertise-address'],
+    'kubernetes.port is the port that the API has on this computer': [
+      ...['https-listen-port', 'supervisor-port', 'apiserver-port', 'advertise-port'],
+    ],
+    'kubernetes.join names the machine whose cluster this one is to join': ['server', 's'],
+    'runtime decides what runs the containers': [
+      ...['docker', 'container-runtime-endpoint', 'image-service-endpoint', 'rootless'],
+    ],
+    'tcolima keeps the cluster on the data disk': ['data-dir', 'd'],
+    'tcolima reads the kubeconfig where k3s writes it by itself': ['write-kubeconfig', 'o'],
+    'a cluster without its own node or API never gets ready': ['disable-agent', 'disable-apiserver'],
+  }).flatMap(([why, names]) => names.map((name) => [name, why] as const)),
+)
 
 /** A port for the API, 0 for tcolima's choice. Pure. */
 export function checkKubernetesPort(value: unknown): Checked<number> {

@@ -33,6 +33,17 @@ describe('the settings of the cluster', () => {
     ],
   ])('%s', (text, kubernetes) => expect(file(text)).toEqual(kubernetes))
 
+  it('may be what k3s has beside what is tcolima’s', () => {
+    const k3sArgs = [
+      '--token=x',
+      '--agent-token=y',
+      '--tls-san=a',
+      '--node-label=server=1',
+      '--node-external-ip=1.2.3.4',
+    ]
+    expect(file(`kubernetes: {k3sArgs: ${JSON.stringify(k3sArgs)}}`).k3sArgs).toEqual(k3sArgs)
+  })
+
   it('of flags go before those of the file, each by itself', () => {
     const flags = {
       kubernetes: true,
@@ -77,6 +88,12 @@ describe('the settings of the cluster', () => {
     ['kubernetes: {port: 80}', 'kubernetes.port must be a port'],
     ['kubernetes: {k3sArgs: --x}', 'must be a list of arguments'],
     ['kubernetes: {k3sArgs: ["a\\nb"]}', 'must be an argument of k3s server'],
+    [
+      'kubernetes: {k3sArgs: [--node-name=x]}',
+      'must not be --node-name: the node has the name of its machine',
+    ],
+    ['kubernetes: {k3sArgs: [-i, 10.0.0.1]}', 'must not be -i: tcolima gives nodes their addresses'],
+    ['kubernetes: {k3sArgs: [--docker]}', 'runtime decides'],
   ])('%s is refused', (text, message) => {
     expect(errorOf(() => file(text)).message).toContain(message)
   })
@@ -86,6 +103,7 @@ describe('the settings of the cluster', () => {
     [{ kubernetesPort: 'x' }, '--kubernetes-port must be a port'],
     [{ kubernetesJoin: '../x' }, '--kubernetes-join must be the name of a profile'],
     [{ k3sArg: [''] }, '--k3s-arg must be an argument'],
+    [{ k3sArg: ['--server', 'https://x'] }, '--k3s-arg must not be --server: kubernetes.join'],
   ])('%j is refused', (flags, message) =>
     expect(errorOf(() => flagChanges(flags, facts)).message).toContain(message),
   )
