@@ -146,7 +146,7 @@ export async function changeCluster(
     if (forget) {
       await unplugLink(machine.qmp, serverNumber)
       const { folder } = context.paths
-      await removeSocket(path.join(folder, linkSockets.worker), context.host.platform)
+      await removeSocket(path.join(folder, linkSockets(left).worker), context.host.platform)
     }
   }
   delete running.cluster
@@ -157,9 +157,10 @@ export async function changeCluster(
   if (action !== 'start') await keep({ ...config.kubernetes, enabled: false })
   if (!files) return
   if (admission) {
+    const { join } = config.kubernetes
     // Its number may be one of theirs, and their nodes are none of this cluster.
     for (const { number } of readWorkers(context.paths.workers) ?? []) await unplugLink(machine.qmp, number)
-    await plugLink(machine.qmp, await linkOf('worker', admission.worker, context.home, context.host))
+    await plugLink(machine.qmp, await linkOf('worker', join, admission.worker, context.home, context.host))
   }
   running.cluster = await runCluster(world, config, files, { admission })
   // Not before: the next start is to try again.

@@ -12,7 +12,6 @@ import { accessToCluster, type ClusterWorld, execIn, runCluster } from './cluste
 import { runInGuest } from './guest-run.ts'
 import { clusterScript, fetchCluster } from './kubernetes.ts'
 import { holderOf, nodeName, removable, removeGone } from './gone-workers.ts'
-import { serversOf } from './join.ts'
 import { removeNodes } from './node-network.ts'
 import {
   forgetWorkers,
@@ -98,7 +97,7 @@ function refuseTakenNode(server: string, name: string, node: string, holder: str
 }
 
 async function joinNetworks({ context, machine }: ClusterWorld, worker: Worker): Promise<void> {
-  const link = await linkOf('server', worker, context.home, context.host)
+  const link = await linkOf('server', context.paths.profile, worker, context.home, context.host)
   await plugLink(machine.qmp, link).catch((error: unknown) => {
     const why = TcolimaError.from(error).message
     throw new TcolimaError('failed', `the networks of the two machines could not be joined: ${why}`, {
@@ -122,8 +121,6 @@ export async function dismissWorker(world: ClusterWorld, name: string, forget: b
   await unplugLink(machine.qmp, worker.number)
   if (state.config.kubernetes.enabled) await forgetWorkers(paths.workers, [name])
   else await markGone(paths.workers, name)
-  // Servers make it under one name: it may be that of the next already.
-  if (serversOf(context.home, name).some((each) => each !== paths.profile)) return
-  const socket = path.join(instancePaths(context.home, name).folder, linkSockets.server)
+  const socket = path.join(instancePaths(context.home, name).folder, linkSockets(paths.profile).server)
   await removeSocket(socket, context.host.platform)
 }

@@ -341,8 +341,8 @@ export class Supervisor {
         if (before) await writeState(paths.state, { ...before, ready: false })
         const prepared = await prepare(this.#context, params, report, signal)
         signal.throwIfAborted()
-        const sshPort = before?.sshPort ?? 0
-        const facts = { sshPort, network: await nodeNetwork(this.#context, admission) }
+        const network = await nodeNetwork(this.#context, config.kubernetes.join, admission)
+        const facts = { sshPort: before?.sshPort ?? 0, network }
         const { qemu, state } = await launch(this.#context, prepared, params.config, facts, signal)
         if (before?.kubernetesPort !== undefined) state.kubernetesPort = before.kubernetesPort
         log(`QEMU ${qemu.id.pid} started (${prepared.accelerator})`)

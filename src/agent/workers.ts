@@ -94,28 +94,32 @@ export function isThere(home: string, { name, gone }: Worker): boolean {
 /** The end of a link at the server, or at the worker; both sockets lie in the worker's folder, and go with it. */
 export async function linkOf(
   side: 'server' | 'worker',
+  server: string,
   { name, number }: Pick<Worker, 'name' | 'number'>,
   home: string,
   host: Host,
 ): Promise<ClusterLink> {
   const { folder } = instancePaths(home, name)
   const place = async (file: string) => (await prepareSocketPath(folder, file, host)).path
-  const [own, servers] = [await place(linkSockets.worker), await place(linkSockets.server)]
+  const names = linkSockets(server)
+  const [own, servers] = [await place(names.worker), await place(names.server)]
   return side === 'server'
     ? { number, local: servers, remote: own }
     : { number: serverNumber, local: own, remote: servers }
 }
 
-/** The machine's place among the nodes of a cluster: as a worker that was let in, or as a server that has had some. */
+/** The machine's place among the nodes of a cluster: as a worker that `join` let in, or as a server that has had some. */
 export async function nodeNetwork(
   { paths, home, host }: AgentContext,
+  join: string,
   admission: { worker: Worker; address: string } | undefined,
 ): Promise<NodeNetwork | undefined> {
   if (admission) {
-    return { address: admission.address, links: [await linkOf('worker', admission.worker, home, host)] }
+    const { worker, address } = admission
+    return { address, links: [await linkOf('worker', join, worker, home, host)] }
   }
   const there = readWorkers(paths.workers)?.filter((worker) => isThere(home, worker))
   if (!there) return undefined
-  const links = await Promise.all(there.map((worker) => linkOf('server', worker, home, host)))
+  const links = await Promise.all(there.map((worker) => linkOf('server', paths.profile, worker, home, host)))
   return { address: nodeAddress(serverNumber), links }
 }

@@ -88,7 +88,7 @@ function shortSockets(paths: InstancePaths, host: Pick<Host, 'platform' | 'uid'>
     'qmp.sock',
     'guest.sock',
     'names.sock',
-    ...Object.values(linkSockets),
+    ...readdirSync(path.dirname(paths.folder)).flatMap((server) => Object.values(linkSockets(server))),
     ...ofEngines,
   ]
   // Any number of them may have been added while it ran.

@@ -46,8 +46,13 @@ export interface InstancePaths {
   agentSocketName: string
 }
 
-/** The two sockets of a link between a cluster's machines, in the worker's folder, by whose QEMU makes them. */
-export const linkSockets = { worker: 'cluster.sock', server: 'cluster-server.sock' }
+/**
+ * The two sockets of a link between a worker and a server, in the worker's folder, by whose QEMU makes them. Each server's have other
+ * names: what one that the worker left sends on reaches nobody, and what it takes away is nobody else's. Pure.
+ */
+export function linkSockets(server: string): { worker: string; server: string } {
+  return { worker: `node-of-${server}.sock`, server: `server-${server}.sock` }
+}
 
 /** The paths of the instance `profile` in a tcolima home. */
 export function instancePaths(home: string, profile: string): InstancePaths {

@@ -56,10 +56,9 @@ export async function run(context: CommandContext): Promise<number> {
     // Under the lock: without, another command would take it for left over and give it back.
     await lendAutostart(context)
     await deleteFiles(paths, data, host)
-    // Made by this machine, in the folders of those that were its nodes and are not another's by now.
+    // Made by this machine, in the folders of those that were its nodes.
     for (const worker of workers) {
-      if (serversOf(home, worker.name).some((each) => each !== profile)) continue
-      const socket = path.join(instancePaths(home, worker.name).folder, linkSockets.server)
+      const socket = path.join(instancePaths(home, worker.name).folder, linkSockets(profile).server)
       await removeSocket(socket, host.platform)
     }
   } finally {

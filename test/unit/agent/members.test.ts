@@ -167,19 +167,11 @@ describe('a cluster that has had workers (QEMU and the guest are played)', () =>
     expect(told).toEqual([])
   })
 
-  it('leaves the socket in its folder to the server that it moved to', async () => {
-    const a = { name: 'a', node: 'tcolima-a', number: 2 }
-    const socket = path.join(home, 'a', linkSockets.server)
-    const b = instancePaths(home, 'b').workers
-    for (const [others, stays] of [
-      [[a], true],
-      [[{ ...a, gone: true }], false],
-    ] as const) {
-      writeFileSync(socket, '')
-      writeFileSync(b, JSON.stringify(others))
-      await dismissWorker(world([a]), 'a', true)
-      expect([existsSync(socket), workers()]).toEqual([stays, []])
-    }
+  it('takes its own socket from the folder of one that leaves, and not that of another server', async () => {
+    const [own, others] = ['default', 'b'].map((server) => path.join(home, 'a', linkSockets(server).server))
+    for (const each of [own!, others!]) writeFileSync(each, '')
+    await dismissWorker(world([{ name: 'a', node: 'tcolima-a', number: 2 }]), 'a', true)
+    expect([existsSync(own!), existsSync(others!)]).toEqual([false, true])
   })
 
   it('that does not run just then remembers who left', async () => {

@@ -68,8 +68,8 @@ describe('the network of the nodes', () => {
     const worker = { name: 'w', node: 'n', number: 3 }
     machine('w')
     machine('default', [worker])
-    const server = await nodeNetwork(context('default'), undefined)
-    const own = await nodeNetwork(context('w'), { worker, address: '10.41.0.3' })
+    const server = await nodeNetwork(context('default'), '', undefined)
+    const own = await nodeNetwork(context('w'), 'default', { worker, address: '10.41.0.3' })
     expect(server).toMatchObject({ address: '10.41.0.1', links: [{ number: 3 }] })
     expect(own).toMatchObject({ address: '10.41.0.3', links: [{ number: 1 }] })
     const [there, back] = [server!.links[0]!, own!.links[0]!]
@@ -77,11 +77,24 @@ describe('the network of the nodes', () => {
     expect(path.dirname(there.local)).toBe(path.join(home, 'w'))
   })
 
+  it('has other sockets for each server that a worker is or was a node of', async () => {
+    const worker = { name: 'w', node: 'n', number: 3 }
+    machine('w')
+    for (const name of ['default', 'other']) machine(name, [worker])
+    const ends = await Promise.all(
+      ['default', 'other'].flatMap(async (name) => {
+        const network = await nodeNetwork(context(name), '', undefined)
+        return network!.links.flatMap(({ local, remote }) => [local, remote])
+      }),
+    )
+    expect(new Set(ends.flat()).size).toBe(4)
+  })
+
   it('has no link to a machine that is gone, and is none for one that was never a server', async () => {
     machine('default', [{ name: 'gone', node: 'n', number: 2 }])
-    expect(await nodeNetwork(context('default'), undefined)).toEqual({ address: '10.41.0.1', links: [] })
+    expect(await nodeNetwork(context('default'), '', undefined)).toEqual({ address: '10.41.0.1', links: [] })
     machine('alone')
-    expect(await nodeNetwork(context('alone'), undefined)).toBeUndefined()
+    expect(await nodeNetwork(context('alone'), '', undefined)).toBeUndefined()
   })
 })
 
