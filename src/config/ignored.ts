@@ -8,10 +8,10 @@ const colimaDefaults: Record<string, unknown[]> = {
   rosetta: [false],
   nestedVirtualization: [false],
   diskImage: [''],
+  physicalDisks: [[]],
   modelRunner: ['', 'docker'],
   portForwarder: ['', 'ssh'],
   layer: [false],
-  'kubernetes.ingress': [false],
   'network.address': [false],
   'network.mode': ['', 'shared'],
   'network.interface': ['', 'en0'],
@@ -21,12 +21,7 @@ const colimaDefaults: Record<string, unknown[]> = {
   'network.driver': [''],
 }
 
-const kubernetesParts = ['enabled', 'version', 'k3sArgs', 'port', 'join', 'disable']
-const appliedParts = new Set([
-  'network.dns',
-  'network.dnsHosts',
-  ...kubernetesParts.map((part) => `kubernetes.${part}`),
-])
+const appliedParts = new Set(['network.dns', 'network.dnsHosts'])
 
 /** Whether a file is for a hypervisor of Colima that tcolima does not use: QEMU runs the machine here. */
 export function isOtherHypervisor({ vmType }: Record<string, unknown>): boolean {
@@ -48,6 +43,7 @@ export function ignoredShape() {
     modelRunner: text,
     portForwarder: text,
     layer: flag,
+    physicalDisks: z.array(z.unknown(), 'must be a list').optional(),
   }
 }
 
@@ -68,13 +64,13 @@ export function ignoredNetworkShape() {
 
 /**
  * Takes the file's keys and values; gives the keys set to something else than Colima's default that have no effect here,
- * those of `network` and `kubernetes` one by one: `network.dns`. A key of those two that Colima does not know is among them.
+ * those of `network` one by one: `network.dns`.
  */
 export function ignoredSettings(values: Record<string, unknown>): string[] {
   const active = new Set<string>()
   for (const [key, value] of Object.entries(values)) {
     if (key === 'mountType' && !isOtherHypervisor(values)) continue
-    const isGroup = key === 'network' || key === 'kubernetes'
+    const isGroup = key === 'network'
     const settings = isGroup ? Object.entries(value ?? {}) : [['', value] as const]
     for (const [part, setting] of settings) {
       const name = isGroup ? `${key}.${part}` : key

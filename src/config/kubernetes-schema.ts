@@ -2,20 +2,23 @@ import * as z from 'zod'
 import { type Checked, good } from './checked.ts'
 import { checkJoin, checkK3sArg, checkKubernetesPort, parseK3sVersion } from './kubernetes.ts'
 
-/** The schema of `kubernetes`; other keys pass (see ignored.ts). `disable` is a former key of Colima. */
+/** The schema of `kubernetes`; `disable`, `ingress` and `listenPort` are former keys of Colima. */
 export function kubernetesSchema() {
   const words = (check: (value: unknown) => Checked<string>, message: string) =>
     z.array(judged(check), message).nullish()
-  return z.looseObject(
+  const port = () => judged((value) => checkKubernetesPort(value ?? 0)).nullish()
+  return z.strictObject(
     {
       enabled: z.boolean('must be true or false').nullish(),
       version: judged((value) =>
         value === '' || value === null ? good('') : parseK3sVersion(value),
       ).nullish(),
       k3sArgs: words(checkK3sArg, 'must be a list of arguments of k3s server'),
-      port: judged((value) => checkKubernetesPort(value ?? 0)).nullish(),
+      port: port(),
+      listenPort: port(),
       join: judged((value) => checkJoin(value ?? '')).nullish(),
       disable: words(checkK3sArg, 'must be a list of parts of k3s, such as [traefik]'),
+      ingress: z.boolean('must be true or false').nullish(),
     },
     { error: (issue) => (issue.code === 'invalid_type' ? 'must be a map' : undefined) },
   )

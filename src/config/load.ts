@@ -215,9 +215,9 @@ function defaultsFor(given: NonNullable<Settings['kubernetes']>) {
   return {
     enabled: given.enabled ?? known.enabled,
     version: given.version ?? known.version,
-    // The former key says all that is left out.
-    k3sArgs: given.k3sArgs ?? (given.disable ? [] : known.k3sArgs),
-    port: given.port ?? known.port,
+    // The former keys say all that is left out.
+    k3sArgs: given.k3sArgs ?? (given.disable || given.ingress ? [] : known.k3sArgs),
+    port: given.port ?? given.listenPort ?? known.port,
     join: given.join ?? known.join,
     disable: given.disable ?? [],
   }

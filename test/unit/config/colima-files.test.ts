@@ -25,6 +25,7 @@ const withoutEffect: Record<string, string[]> = {
     'mountType',
     'diskImage',
     'modelRunner',
+    'physicalDisks',
   ],
   'new-file.yaml': [],
   'old-file.yaml': ['network.driver', 'layer'],

@@ -159,6 +159,8 @@ describe('what is wrong is told with file, line and column', () => {
     ['autoActivate: yes', '1:15: autoActivate must be true or false, not "yes"'],
     ['docker: [a]', '1:9: docker must be a map: the keys of daemon.json, not ["a"]'],
     ['mountType: nfs', '1:12: mountType must be sshfs, 9p or virtiofs, not "nfs"'],
+    ['kubernetes: {versoin: v1.33.3+k3s1}', '1:14: unknown key "kubernetes.versoin"; did you mean "version"?'],
+    ['physicalDisks: 1', '1:16: physicalDisks must be a list, not 1'],
     ['ociRuntime: kata', '1:13: ociRuntime must be runc or crun, not "kata"'],
     ['runtime: none\nociRuntime: crun', '2:13: ociRuntime is for docker and podman; none takes none'],
     [
@@ -268,14 +270,28 @@ hostname: ""
     expect(parse(text)).toEqual({ config: { ...fallback, network, kubernetes }, warnings: [] })
   })
 
+  test.each([
+    ['{ingress: true}', []],
+    ['{ingress: false}', ['--disable=traefik']],
+    ['{ingress: true, disable: [servicelb]}', ['--disable=servicelb']],
+    ['{ingress: true, k3sArgs: [--disable=traefik]}', ['--disable=traefik']],
+  ])('the former key of the ingress counts where k3sArgs does not: %s', (text, k3sArgs) => {
+    expect(parse(`kubernetes: ${text}`).config.kubernetes.k3sArgs).toEqual(k3sArgs)
+  })
+
+  test('the port of Kubernetes has a former name', () => {
+    expect(parse('kubernetes: {listenPort: 6444}').config.kubernetes.port).toBe(6444)
+    expect(parse('kubernetes: {listenPort: 6444, port: 6445}').config.kubernetes.port).toBe(6445)
+  })
+
   test('the others are listed in one warning', () => {
     const text = `vmType: vz
 rosetta: true
 network: {address: true, dns: [1.1.1.1], mode: null}
-kubernetes: {ingress: true, more: 1}
+physicalDisks: [{name: src, device: /dev/disk0s6}]
 `
     expect(parse(text).warnings).toEqual([
-      'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, kubernetes.ingress, kubernetes.more',
+      'f.yaml: these settings of Colima have no effect in this version: vmType, rosetta, network.address, physicalDisks',
     ])
   })
 
