@@ -146,6 +146,7 @@ export const commands: Command[] = [
     examples: [
       'tcolima nerdctl run -it --rm alpine',
       'tcolima nerdctl -p work -- ps -a',
+      'tcolima nerdctl -- --help',
       'tcolima nerdctl install --path ~/bin/nerdctl',
     ],
     load: () => import('./commands/nerdctl.ts'),

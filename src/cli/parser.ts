@@ -17,7 +17,8 @@ export async function parse(words: string[]): Promise<Invocation | undefined> {
     return undefined
   }
   try {
-    await program.parseAsync(words, { from: 'user' })
+    const stranger = helplessWord(words)
+    await program.parseAsync(stranger === undefined ? words : [stranger], { from: 'user' })
     return found
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
@@ -53,11 +54,29 @@ function programOf(words: string[], own: string, take: (invocation: Invocation) 
   return program
 }
 
+/** What stands for a command where help is asked for and there is no such command: commander would give its own help then. */
+function helplessWord(words: string[]): string | undefined {
+  const [first, second] = words
+  const asksHelp = words.includes('--help') || words.includes('-h')
+  const asked = first === 'help' ? second : asksHelp ? first : undefined
+  if (asked === undefined || asked.startsWith('-')) return undefined
+  // `help help`
+  if (asked === 'help') return 'help'
+  return commands.some(({ name, aliases }) => name === asked || aliases?.includes(asked)) ? undefined : asked
+}
+
+// Commands of Colima that cannot be here, and why.
+const notHere: Record<string, string> = {
+  model:
+    "Colima runs models in its krunkit machines, which have a part of the Mac's graphics processor; QEMU has none.",
+}
+
 function usageError(text: string, words: string[]): TcolimaError {
   const { message = '', guess } =
     /^(?:error: )?(?<message>.*?)(?:\n\((?<guess>Did you mean .*)\))?$/s.exec(text)?.groups ?? {}
   const command = commands.find(({ name }) => name === words[0])
-  const hint = guess ?? `See \`tcolima ${command ? `${command.name} ` : ''}--help\`.`
+  const hint =
+    notHere[words[0] ?? ''] ?? guess ?? `See \`tcolima ${command ? `${command.name} ` : ''}--help\`.`
   return new TcolimaError('usage', message || 'no command was given', { hint })
 }
 

@@ -95,6 +95,10 @@ describe('a wrong command line', () => {
     [['start', '--cpus'], 'argument missing', 'tcolima start --help'],
     [['stop', 'a', 'b'], 'too many arguments', 'tcolima stop --help'],
     [['--quux'], 'unknown option', 'tcolima --help'],
+    [['strat', '--help'], "unknown command 'strat'", 'start'],
+    [['help', 'strat'], "unknown command 'strat'", 'start'],
+    [['model', 'list'], "unknown command 'model'", 'krunkit'],
+    [['model', '--help'], "unknown command 'model'", 'krunkit'],
   ])('%j says %j', async (words, message, hint) => {
     await expect(parse(words)).rejects.toMatchObject({
       code: 'usage',
@@ -120,6 +124,15 @@ describe('no-color and verbose', () => {
 })
 
 describe('help', () => {
+  it.each([[['help', 'stop']], [['stop', '--help']], [['exec', '-h']], [['help']], [['help', 'help']]])(
+    '%j is answered',
+    async (words) => {
+      const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+      expect(await parse(words)).toBeUndefined()
+      expect(String(write.mock.calls[0]?.[0])).toMatch(/^Usage: tcolima /)
+    },
+  )
+
   it('is grouped, and nothing is to run', async () => {
     const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
     expect(await parse([])).toBeUndefined()

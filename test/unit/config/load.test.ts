@@ -159,7 +159,10 @@ describe('what is wrong is told with file, line and column', () => {
     ['autoActivate: yes', '1:15: autoActivate must be true or false, not "yes"'],
     ['docker: [a]', '1:9: docker must be a map: the keys of daemon.json, not ["a"]'],
     ['mountType: nfs', '1:12: mountType must be sshfs, 9p or virtiofs, not "nfs"'],
-    ['kubernetes: {versoin: v1.33.3+k3s1}', '1:14: unknown key "kubernetes.versoin"; did you mean "version"?'],
+    [
+      'kubernetes: {versoin: v1.33.3+k3s1}',
+      '1:14: unknown key "kubernetes.versoin"; did you mean "version"?',
+    ],
     ['physicalDisks: 1', '1:16: physicalDisks must be a list, not 1'],
     ['ociRuntime: kata', '1:13: ociRuntime must be runc or crun, not "kata"'],
     ['runtime: none\nociRuntime: crun', '2:13: ociRuntime is for docker and podman; none takes none'],
