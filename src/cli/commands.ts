@@ -321,9 +321,9 @@ export const commands: Command[] = [
   {
     name: 'image',
     group: 'Data',
-    summary: 'list the guest images, build the one a machine needs, remove those no machine uses',
-    args: '<action> [profile]',
-    argValues: { action: ['list', 'build', 'prune'] },
+    summary: 'list the guest images, build the one a machine needs, remove one or all that no machine uses',
+    args: '<action> [what]',
+    argValues: { action: ['list', 'build', 'remove', 'prune'], what: 'profile' },
     flags: [
       {
         flags: '-y, --yes',
@@ -334,7 +334,12 @@ export const commands: Command[] = [
       { ...force('prune: do not ask'), of: ['prune'] },
       json,
     ],
-    examples: ['tcolima image list', 'tcolima image build work', 'tcolima image prune'],
+    examples: [
+      'tcolima image list',
+      'tcolima image build work',
+      'tcolima image remove 0123456789abcdef',
+      'tcolima image prune',
+    ],
     load: () => import('./commands/image.ts'),
   },
   {

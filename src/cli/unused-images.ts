@@ -36,6 +36,24 @@ export async function unusedImages(home: string): Promise<UsedImage[]> {
   return (await usedImages(home)).filter(({ machines }) => machines.length === 0)
 }
 
+/** Removes one image; gives what it was. Throws `not-found`, `busy` where a machine uses it or it is just being built. */
+export async function removeUnused(home: string, host: Host, name: string): Promise<UsedImage> {
+  const image = (await usedImages(home)).find((each) => each.name === name)
+  if (!image) throw new TcolimaError('not-found', `there is no image ${name}`, { hint: seeList })
+  if (image.machines.length > 0) {
+    throw new TcolimaError('busy', `image ${name} is used by ${image.machines.join(', ')}`)
+  }
+  // Whatever a machine uses that does not say it.
+  await unusedImages(home)
+  if ((await removeImages(home, host, [image])).length === 0) {
+    throw new TcolimaError('busy', `image ${name} is just being built`)
+  }
+  return image
+}
+
+/** Where the names of images are. */
+export const seeList = 'See `tcolima image list`.'
+
 /** Removes images; gives those that are gone (one that is just being built stays). */
 export async function removeImages(home: string, host: Host, images: UsedImage[]): Promise<UsedImage[]> {
   const gone: UsedImage[] = []

@@ -15,7 +15,7 @@ import { interruptible } from '../interrupt.ts'
 import { jsonLine } from '../render/output.ts'
 import { ProgressView } from '../render/progress.ts'
 import { table } from '../render/table.ts'
-import { usedImages } from '../unused-images.ts'
+import { removeUnused, seeList, usedImages } from '../unused-images.ts'
 import { pruneAll } from './prune.ts'
 import { checkStart, hostPackages } from './start.ts'
 
@@ -34,10 +34,16 @@ export async function run(context: CommandContext): Promise<number> {
       return await list(context)
     case 'build':
       return await build(word === undefined ? context : { ...context, profile: profileName(word) })
+    case 'remove':
+    case 'rm':
+      return await remove(context, word)
     case 'prune':
       return await pruneAll(context, [], [])
     default:
-      throw new TcolimaError('usage', `image ${JSON.stringify(action)} is none of list, build and prune`)
+      throw new TcolimaError(
+        'usage',
+        `image ${JSON.stringify(action)} is none of list, build, remove and prune`,
+      )
   }
 }
 
@@ -53,6 +59,17 @@ async function list({ home, output }: CommandContext): Promise<number> {
     ])
     output.out(table([['IMAGE', 'STATE', 'SIZE', 'USED BY'], ...rows]))
   }
+  return 0
+}
+
+async function remove({ home, host, output }: CommandContext, name: string | undefined): Promise<number> {
+  if (name === undefined) {
+    throw new TcolimaError('usage', 'which image? `image remove` takes the name of one', { hint: seeList })
+  }
+  const { bytes } = await removeUnused(home, host, name)
+  if (output.json) {
+    jsonLine(output, { type: 'done', time: new Date().toISOString(), removed: [name], bytes })
+  } else output.err(`${formatSize(bytes)} are free again\n`)
   return 0
 }
 

@@ -207,6 +207,26 @@ describe('prune and image', () => {
     expect(readdirSync(path.join(home, 'default')).includes('root.qcow2.old')).toBe(kept)
   })
 
+  it('remove takes one image away, and none that a machine uses or that is not there', async () => {
+    const names = () => readdirSync(path.join(home, '_images')).filter((name) => !name.endsWith('.lock'))
+    const before = names()
+    for (const [words, exitCode, message] of [
+      [['0123456789abcdef'], 1, /image 0123456789abcdef is used by default/],
+      [['0123'], 3, /there is no image 0123\n.*tcolima image list/s],
+      [['../default'], 3, /there is no image \.\.\/default/],
+      [[], 2, /which image/],
+    ] as const) {
+      expect(await tcolima('image', 'remove', ...words)).toMatchObject({
+        exitCode,
+        stderr: expect.stringMatching(message) as string,
+      })
+    }
+    expect(names()).toEqual(before)
+    const removed = await tcolima('image', 'rm', 'fedcba9876543210', '--json')
+    expect(JSON.parse(removed.stdout)).toMatchObject({ type: 'done', removed: ['fedcba9876543210'] })
+    expect(names()).toEqual(before.filter((name) => name !== 'fedcba9876543210'))
+  })
+
   it('needs a yes, and is sure of what it removes', async () => {
     expect(await tcolima('prune')).toMatchObject({ exitCode: 2 })
     mkdirSync(path.join(home, 'broken'))
