@@ -102,7 +102,11 @@ export class Machine {
     this.#notifications = new Notifications({
       on: mountInotify,
       ignore: mountInotifyIgnore,
-      files: (mount) => ({ replays: paths.replays(mount), folders: paths.knownFolders(mount) }),
+      files: (mount) => ({
+        replays: paths.replays(mount),
+        folders: paths.knownFolders(mount),
+        ignoredFolders: paths.ignoredFolders(mount),
+      }),
       send: (message) => link.send(message),
       still: (work) => nameLock.run(true, work),
       warn,

@@ -4,7 +4,7 @@ import type { GuestMessage, HostMessage } from '../guest/protocol.ts'
 import { stepsText } from '../mounts/replay-text.ts'
 import type { HostWarning } from '../notify/host-watcher.ts'
 import { ignores } from '../notify/ignores.ts'
-import { Notifier } from './notifier.ts'
+import { Notifier, type NotifierInput } from './notifier.ts'
 
 // Milliseconds between two looks of the guest for what watches: the first two, and while mounts stay in use.
 const firstPauseMs = 1000
@@ -17,7 +17,7 @@ export interface NotificationsInput {
   /** Names that nobody wants to hear of at first. */
   ignore: readonly string[]
   /** Where the notifier of a mount keeps what must outlive the agent. */
-  files: (index: number) => { replays: string; folders: string }
+  files: (index: number) => NotifierInput['files']
   send: (message: HostMessage) => void
   /** Runs work while no client of the servers can rename anything. */
   still: <T>(work: () => Promise<T>) => Promise<T>

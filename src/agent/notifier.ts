@@ -20,7 +20,7 @@ export interface NotifierInput {
   /** Runs work while no client of the server can rename anything. */
   still: <T>(work: () => Promise<T>) => Promise<T>
   /** What must outlive this process: paths of a replay under way, and the folders that the guest knows. */
-  files: { replays: string; folders: string }
+  files: { replays: string; folders: string; ignoredFolders: string }
   /** Tells what of the share, relative to its root, nobody wants to hear of. */
   ignores: (relative: string) => boolean
   makeWatcher: () => Promise<HostWatcher>
@@ -44,7 +44,7 @@ export class Notifier {
   readonly #input: NotifierInput
   readonly #folders: KnownFolders
   // Those of ignored names: the guest does not look again when they are ignored no more.
-  readonly #ignoredFolders = new KnownFolders(mostFolders)
+  readonly #ignoredFolders: KnownFolders
   #ignores: (relative: string) => boolean
   readonly #guest = new GuestWrites()
   readonly #queue: ReplayStep[] = []
@@ -63,6 +63,7 @@ export class Notifier {
     this.#ignores = input.ignores
     this.replays = new Replays(input.files.replays)
     this.#folders = new KnownFolders(mostFolders, input.files.folders)
+    this.#ignoredFolders = new KnownFolders(mostFolders, input.files.ignoredFolders)
     this.observer = {
       begins: () => this.#begin(),
       knows: (place) => this.#knows(Buffer.from(place, 'latin1')),

@@ -37,6 +37,8 @@ export interface InstancePaths {
   replays: (mount: number) => string
   /** Folders of a mount that the guest knows (src/notify/known-folders.ts). */
   knownFolders: (mount: number) => string
+  /** Those of them whose changes nobody wants to hear of. */
+  ignoredFolders: (mount: number) => string
   sshConfig: string
   knownHosts: string
   hostKey: string
@@ -82,6 +84,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     daemons: inside('daemons.json'),
     replays: (mount) => inside(`mount.${mount}.replay`),
     knownFolders: (mount) => inside(`mount.${mount}.folders`),
+    ignoredFolders: (mount) => inside(`mount.${mount}.ignored`),
     sshConfig: inside('ssh_config'),
     knownHosts: inside('known_hosts'),
     hostKey: inside('ssh_host_ed25519_key'),

@@ -20,6 +20,7 @@ beforeEach(async () => {
     files: (index) => ({
       replays: path.join(folder, `.${index}.replays`),
       folders: path.join(folder, `.${index}.folders`),
+      ignoredFolders: path.join(folder, `.${index}.ignored`),
     }),
     send: (message) => sent.push(message),
     still: (work) => work(),

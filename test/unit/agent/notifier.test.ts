@@ -33,7 +33,11 @@ let notifier: Notifier
 function make(more: Partial<NotifierInput> = {}): Notifier {
   const made = new Notifier({
     still: (work) => work(),
-    files: { replays: path.join(root, '../pending'), folders: path.join(root, '../folders') },
+    files: {
+      replays: path.join(root, '../pending'),
+      folders: path.join(root, '../folders'),
+      ignoredFolders: path.join(root, '../ignored'),
+    },
     ignores: ignores(['.git']),
     makeWatcher: async () => watcher,
     send: (id, steps) => sent.push({ id, steps: [...steps] }),
@@ -221,4 +225,26 @@ test('other names are ignored from now on: what the guest knew of those is watch
   watcher = new FakeWatcher()
   await start()
   await vi.waitFor(() => expect([...watcher.watched].sort()).toEqual([now, kept]))
+})
+
+test('the folders of ignored names outlive a killed agent, for when they are ignored no more', async () => {
+  const old = path.join(root, '.git')
+  await fs.mkdir(old)
+  notifier.observer.knows(old)
+  const next = make()
+  try {
+    next.setWatched(true)
+    await vi.waitFor(() => expect(watcher.listenerCount('changes')).toBe(1))
+    next.setIgnores(ignores([]))
+    await vi.waitFor(() => expect([...watcher.watched]).toEqual([old]))
+    // A guest that looks anew has told of all it knows.
+    next.observer.begins()
+  } finally {
+    await next.close()
+  }
+  const last = make()
+  last.setIgnores(ignores([]))
+  last.setWatched(true)
+  await last.close()
+  expect([...watcher.watched]).toEqual([])
 })
