@@ -231,7 +231,9 @@ async function waitUntilReady(
   const until = performance.now() + limit
   const { admission } = input
   const coreDns = !admission && files.images !== undefined && !withoutCoreDns(config.kubernetes.k3sArgs)
-  const wanted = { node, coreDns }
+  const bootId = ['cat', '/proc/sys/kernel/random/boot_id']
+  const boot = (await runInGuest(exec, bootId, { signal, limitMs: askMs })).trim()
+  const wanted = { node, boot, coreDns }
   let access: ClusterAccess | undefined
   for (;;) {
     const state = readClusterState(await runInGuest(exec, [script, 'access'], { signal, limitMs: askMs }))

@@ -5,6 +5,8 @@ import type { ClusterAccess } from './kubeconfig-text.ts'
 /** What a cluster is to be before it counts as ready. */
 export interface Wanted {
   node: string
+  /** The boot of its machine (proc(5), boot_id): what is known of it from another one is of before. '' says nothing. */
+  boot?: string
   /** Whether CoreDNS is to be available: its images are there. */
   coreDns: boolean
 }
@@ -29,7 +31,7 @@ export async function readiness(
     const version = JSON.parse((await ask('/version')).body) as { gitVersion?: string }
     const nodes = await ask('/api/v1/nodes')
     if (nodes.status !== 200) return waits(`the list of nodes: status ${nodes.status}`)
-    const node = nodeProblem(JSON.parse(nodes.body) as NodeList, wanted.node)
+    const node = nodeProblem(JSON.parse(nodes.body) as NodeList, wanted)
     if (node !== undefined) return waits(node)
     if (wanted.coreDns) {
       const deployment = await ask('/apis/apps/v1/namespaces/kube-system/deployments/coredns')
@@ -46,16 +48,24 @@ export async function readiness(
 
 interface Conditioned {
   metadata?: { name?: string }
-  status?: { conditions?: { type: string; status: string; message?: string }[] }
+  status?: {
+    conditions?: { type: string; status: string; message?: string }[]
+    nodeInfo?: { bootID?: string }
+  }
 }
 
 interface NodeList {
   items?: Conditioned[]
 }
 
-function nodeProblem({ items = [] }: NodeList, name: string): string | undefined {
+function nodeProblem(
+  { items = [] }: NodeList,
+  { node: name, boot = '' }: Pick<Wanted, 'node' | 'boot'>,
+): string | undefined {
   const node = items.find(({ metadata }) => metadata?.name === name)
   if (!node) return `the node ${name} to come`
+  const { bootID = boot } = node.status?.nodeInfo ?? {}
+  if (boot !== '' && bootID !== boot) return `the node ${name} to come again`
   const problem = conditionProblem(node.status, 'Ready')
   return problem === undefined ? undefined : `the node ${name} to be ready${problem}`
 }

@@ -108,6 +108,20 @@ describe('what lets workers in', () => {
   })
 })
 
+test('what networks of nerdctl have given to containers outlives the cluster, and its pods’ addresses do not', () => {
+  const inside = (name: string) => path.join(root, 'var/lib/cni', name)
+  for (const network of ['bridge', 'cbr0']) {
+    mkdirSync(inside(`networks/${network}`), { recursive: true })
+    mkdirSync(inside('results'), { recursive: true })
+    writeFileSync(inside(`results/${network}-1-eth0`), '')
+  }
+  expect(run('start', ['containerd'], 'set -- --x\n')).toMatchObject({ status: 0 })
+  expect(readFileSync(path.join(root, 'mounts'), 'utf8')).not.toContain('cni')
+  expect(run('reset').status).toBe(0)
+  const left = ['networks/bridge', 'results/bridge-1-eth0', 'networks/cbr0', 'results/cbr0-1-eth0']
+  expect(left.map((name) => existsSync(inside(name)))).toEqual([true, true, false, false])
+})
+
 test('containerd starts anew with the folder of network plugins, which it looks at only then', () => {
   const restarts = () =>
     readFileSync(path.join(root, 'log'), 'utf8')

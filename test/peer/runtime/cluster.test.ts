@@ -137,6 +137,19 @@ describe('whether a cluster is ready', () => {
     expect(found.ready ? '' : found.waitsFor).toContain(reason)
   })
 
+  it('waits for a node whose machine has booted since, whatever is known of it', async () => {
+    const told = (boot: string) => ({
+      items: [
+        { metadata: { name: 'n' }, status: { nodeInfo: { bootID: boot }, conditions: [ready('Ready')] } },
+      ],
+    })
+    const again = async () => await readiness(access, { node: 'n', boot: 'now', coreDns: true }, signal)
+    answers = { ...answers, '/api/v1/nodes': told('before') }
+    expect(await again()).toEqual({ ready: false, waitsFor: 'the node n to come again' })
+    answers = { ...answers, '/api/v1/nodes': told('now') }
+    expect(await again()).toMatchObject({ ready: true })
+  })
+
   it('does not wait for a CoreDNS that may have no images', async () => {
     answers = { ...answers, [dns]: undefined }
     expect(await look(false)).toMatchObject({ ready: true })
