@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { parse } from 'yaml'
 import { k3sImages, k3sProgram } from '../../src/artifacts/catalog.ts'
 import { currentHost } from '../../src/host/platform.ts'
-import { docker, tcolima, temporaryFolder, userEnv } from './harness.ts'
+import { jumps, sync, web } from '../fixtures/service-rules.ts'
+import { docker, eventually, tcolima, temporaryFolder, userEnv } from './harness.ts'
 
 const shared = inject('shared')
 const profile = 'shared'
@@ -23,6 +24,20 @@ const env = userEnv(shared, { KUBECONFIG: kubeconfig, TCOLIMA_MIRROR: mirror })
 
 const kubernetes = async (...args: string[]) => await tcolima(['kubernetes', ...args, '-p', profile], { env })
 const guest = async (script: string) => await tcolima(['ssh', profile, '--', 'sh', '-c', script])
+
+const asRoot = async (script: string, input?: string) =>
+  await tcolima(
+    ['ssh', profile, '--', 'sudo', 'sh', '-c', script],
+    input === undefined ? {} : { input, stdin: 'pipe' },
+  )
+
+/** What a web server on a port of the host's loopback answers; undefined where none does. */
+async function answer(port: number): Promise<string | undefined> {
+  return await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(20_000) }).then(
+    async (response) => await response.text(),
+    () => undefined,
+  )
+}
 
 async function kubectl(...args: string[]) {
   return await execa('kubectl', args, { env, extendEnv: false, reject: false, timeout: 60_000 })
@@ -76,7 +91,9 @@ afterAll(async () => {
 describe('what the guest has for k3s', () => {
   it('kernel modules, programs, cgroups and mounts', async () => {
     const modules =
-      'overlay br_netfilter nf_conntrack vxlan veth bridge nf_nat xt_MASQUERADE xt_comment xt_conntrack xt_mark xt_multiport xt_statistic xt_addrtype xt_nat xt_REDIRECT ip_set xt_set ip_vs'
+      'overlay br_netfilter nf_conntrack vxlan veth bridge nf_nat xt_MASQUERADE xt_comment xt_conntrack xt_mark xt_multiport xt_statistic xt_addrtype xt_nat xt_REDIRECT ip_set xt_set ip_vs ' +
+      // network policies, hostPorts, session affinity, what kube-proxy counts
+      'ip_set_hash_ip ip_set_hash_net xt_NFLOG xt_limit xt_physdev xt_recent xt_tcpudp ipt_REJECT nfnetlink_acct xt_nfacct nf_conntrack_netlink'
     const programs =
       'iptables iptables-save iptables-restore ip6tables conntrack ipset ethtool socat mount umount nsenter modprobe sysctl ip tar'
     const script = `
@@ -106,6 +123,7 @@ describe('a cluster (k3s is a stand-in that only answers)', () => {
     const words = String((await guest('sudo cat /run/k3s-stand-in/arguments')).stdout).split('\n')
     expect(words).toEqual([
       'server',
+      '--agent-token-file=/mnt/tcolima-data/kubernetes/agent-token',
       '--node-name=tcolima-shared',
       '--https-listen-port=6443',
       '--docker',
@@ -113,6 +131,29 @@ describe('a cluster (k3s is a stand-in that only answers)', () => {
     ])
     const own = await kubernetes('kubeconfig')
     expect(parse(String(own.stdout))).toMatchObject({ 'current-context': 'tcolima-shared' })
+  })
+
+  it('has NodePorts on the host while their services are there (rules as kube-proxy writes them)', async () => {
+    const pod = `
+      ip netns add pod; ip link add pod0 type veth peer name eth0 netns pod
+      ip address add 10.42.0.1/24 dev pod0; ip link set pod0 up
+      ip -n pod address add 10.42.0.8/24 dev eth0; ip -n pod link set eth0 up; ip -n pod route add default via 10.42.0.1
+      mkdir -p /run/pod; echo 'from the pod' >/run/pod/index.html
+      ip netns exec pod busybox httpd -p 8000 -h /run/pod
+      # As flannel, where docker lets nothing through.
+      iptables -I FORWARD -m comment --comment 'flanneld forward' -d 10.42.0.0/16 -j ACCEPT
+      iptables -I FORWARD -m comment --comment 'flanneld forward' -s 10.42.0.0/16 -j ACCEPT`
+    expect(await asRoot(`set -e; ${pod}`)).toMatchObject({ exitCode: 0, stderr: '' })
+    const toPod = ['-A KUBE-EXT-WEB -j KUBE-SVL-WEB']
+    expect(
+      await asRoot('iptables-restore --noflush', jumps + sync([web], { external: toPod })),
+    ).toMatchObject({
+      exitCode: 0,
+    })
+    const said = await eventually(async () => await answer(30_080), 30_000)
+    expect(said).toBe('from the pod\n')
+    expect((await asRoot('iptables-restore --noflush', sync([]))).exitCode).toBe(0)
+    await eventually(async () => ((await refused(30_080)) ? true : undefined), 30_000)
   })
 
   it('stops with its pods and nothing else, and comes back as the same', async () => {
@@ -124,6 +165,7 @@ describe('a cluster (k3s is a stand-in that only answers)', () => {
     expect(stopped.exitCode, String(stopped.stderr)).toBe(0)
     expect((await docker(profile, ['ps', '-a', '--format', '{{.Names}}'])).stdout).toContain('mine')
     expect((await docker(profile, ['ps', '-a', '--format', '{{.Names}}'])).stdout).not.toContain('pod')
+    expect((await asRoot('iptables-save; ip netns delete pod')).stdout).not.toMatch(/KUBE|flannel/)
     expect((await kubectl('config', 'current-context')).exitCode).not.toBe(0)
     expect((await kubectl('config', 'get-contexts', '-o', 'name')).stdout).toBe('tcolima-shared')
     expect((await kubernetes('kubeconfig')).exitCode).toBe(3)

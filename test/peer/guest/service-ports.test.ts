@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { comment, dns, hostPort, jumps, local, noHostPort, sync, web } from '../../fixtures/service-rules.ts'
 
 const program = path.resolve(import.meta.dirname, '../../../guest/rootfs/usr/lib/tcolima/nat-ports')
 const folder = mkdtempSync(path.join(tmpdir(), 'tcolima-services-'))
@@ -129,87 +130,3 @@ const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
 const tcp = (port: number) => `tcp 00000000 ${hex(port)} nat`
 const udp = (port: number) => `udp 00000000 ${hex(port)} nat`
 const onNode = (port: number) => `tcp 0100290A ${hex(port)} nat`
-
-const comment = (text: string) => `-m comment --comment "${text}"`
-const web = '-A KUBE-NODEPORTS -m comment --comment default/web -m tcp -p tcp --dport 30080 -j KUBE-EXT-WEB'
-const dns =
-  '-A KUBE-NODEPORTS -m comment --comment default/dns:dns -m udp -p udp --dport 30053 -j KUBE-EXT-DNS'
-
-/** The jumps that kube-proxy makes once. */
-const jumps = `*nat
-:KUBE-SERVICES - [0:0]
--A PREROUTING ${comment('kubernetes service portals')} -j KUBE-SERVICES
--A OUTPUT ${comment('kubernetes service portals')} -j KUBE-SERVICES
-COMMIT
-`
-
-/**
- * What kube-proxy has iptables-restore do when a service changed (kubernetes 1.34, proxy mode iptables): its chains anew, with rules for
- * these ports, and with what traffic from outside comes to.
- */
-function sync(
-  ports: string[],
-  { external = [masquerade, '-A KUBE-EXT-WEB -j KUBE-SVC-WEB'], endpoints = true } = {},
-): string {
-  const endpoint = (chain: string, proto: string, pod: string) => [
-    `-A ${chain} ${comment('default/web')} -s ${pod.replace(/:.*/, '')} -j KUBE-MARK-MASQ`,
-    `-A ${chain} ${comment('default/web')} -m ${proto} -p ${proto} -j DNAT --to-destination ${pod}`,
-  ]
-  const toEndpoints = [
-    `-A KUBE-SVC-WEB ${comment('default/web -> 10.42.0.8:8000')} -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-ONE`,
-    `-A KUBE-SVC-WEB ${comment('default/web -> 10.42.1.9:8000')} -j KUBE-SEP-TWO`,
-  ]
-  const chains =
-    'SERVICES NODEPORTS MARK-MASQ SVC-WEB SVL-WEB EXT-WEB SEP-ONE SEP-TWO SVC-DNS EXT-DNS SEP-DNS'.split(' ')
-  const lines = [
-    '*nat',
-    ...chains.map((chain) => `:KUBE-${chain} - [0:0]`),
-    '-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000',
-    `-A KUBE-SERVICES ${comment('default/web cluster IP')} -m tcp -p tcp -d 10.43.7.7 --dport 8000 -j KUBE-SVC-WEB`,
-    ...ports,
-    `-A KUBE-SVC-WEB ${comment('default/web cluster IP')} -m tcp -p tcp -d 10.43.7.7 --dport 8000 ! -s 10.42.0.0/16 -j KUBE-MARK-MASQ`,
-    ...(endpoints ? toEndpoints : []),
-    `-A KUBE-SVL-WEB ${comment('default/web -> 10.42.0.8:8000')} -j KUBE-SEP-ONE`,
-    ...external,
-    ...endpoint('KUBE-SEP-ONE', 'tcp', '10.42.0.8:8000'),
-    ...endpoint('KUBE-SEP-TWO', 'tcp', '10.42.1.9:8000'),
-    '-A KUBE-EXT-DNS -j KUBE-SVC-DNS',
-    '-A KUBE-SVC-DNS -j KUBE-SEP-DNS',
-    ...endpoint('KUBE-SEP-DNS', 'udp', '10.42.0.7:53'),
-    `-A KUBE-SERVICES ${comment('kubernetes service nodeports; NOTE: this must be the last rule in this chain')} -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`,
-    'COMMIT',
-    '',
-  ]
-  return lines.join('\n')
-}
-
-const masquerade = `-A KUBE-EXT-WEB ${comment('masquerade traffic for default/web external destinations')} -j KUBE-MARK-MASQ`
-/** With externalTrafficPolicy Local, before what leads to pods of this node, which may be nothing. */
-const local = [
-  `-A KUBE-EXT-WEB ${comment('pod traffic for default/web external destinations')} -s 10.42.0.0/16 -j KUBE-SVC-WEB`,
-  `-A KUBE-EXT-WEB ${comment('masquerade LOCAL traffic for default/web external destinations')} -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ`,
-  `-A KUBE-EXT-WEB ${comment('route LOCAL traffic for default/web external destinations')} -m addrtype --src-type LOCAL -j KUBE-SVC-WEB`,
-]
-
-/** What portmap makes for a pod with a hostPort (containernetworking/plugins 1.8), as an input of iptables-restore. */
-const hostPort = (id: string, port: number, to: string) => `*nat
-:CNI-HOSTPORT-SETMARK - [0:0]
-:CNI-HOSTPORT-DNAT - [0:0]
-:CNI-DN-${id} - [0:0]
--A CNI-HOSTPORT-SETMARK ${comment('CNI portfwd masquerade mark')} -j MARK --set-xmark 0x2000/0x2000
--A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
--A OUTPUT -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
--A CNI-HOSTPORT-DNAT ${comment(`dnat name: \\"cbr0\\" id: \\"${id}\\"`)} -m multiport -p tcp --destination-ports ${port} -j CNI-DN-${id}
--A CNI-DN-${id} -p tcp --dport ${port} -s 10.42.0.0/24 -j CNI-HOSTPORT-SETMARK
--A CNI-DN-${id} -p tcp --dport ${port} -s 127.0.0.1 -j CNI-HOSTPORT-SETMARK
--A CNI-DN-${id} -p tcp --dport ${port} -j DNAT --to-destination ${to}
-COMMIT
-`
-
-/** What it leaves of that when the pod goes. */
-const noHostPort = (id: string) => `*nat
-:CNI-HOSTPORT-DNAT - [0:0]
--F CNI-DN-${id}
--X CNI-DN-${id}
-COMMIT
-`
