@@ -4,7 +4,8 @@ import { ping } from './ping.ts'
 /** containerd from Debian's packages, with what networks and ports of containers need. */
 export const containerd: Engine = {
   name: 'containerd',
-  packages: ['containerd', 'runc', 'containernetworking-plugins'],
+  // zstd: what the images of k3s come in
+  packages: ['containerd', 'runc', 'containernetworking-plugins', 'zstd'],
   readySubject: 'containerd',
   units: ['containerd'],
   sockets: [

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 // The guest's script with its folders below another root; what changes the machine is played: mount(8), systemctl(1) and the like.
@@ -13,12 +14,17 @@ const played: Record<string, string> = {
   mount: 'echo "$3" >>"$ROOT/mounts"',
   mountpoint: 'grep -qx "$2" "$ROOT/mounts" 2>/dev/null',
   umount: 'sed -i "\\\\|^$2\\$|d" "$ROOT/mounts"',
+  ctr: `case "$*" in
+    *import*) [ ! -e "$ROOT/full" ] && cat >"$ROOT/came" && echo 'unpacking a:1 (sha256:0)...done' ;;
+    *images*) cat "$ROOT/images" ;;
+    esac`,
+  // What it is to be told; not all hosts have it.
+  zstd: '[ "$1" = -dcq ] && gzip -dc "$2"',
   systemctl: 'case $* in *is-active*) exit 1 ;; esac; echo "systemctl $*" >>"$ROOT/log"',
   ...Object.fromEntries(
     [
       'modprobe',
       'sysctl',
-      'ctr',
       'ip',
       'iptables-save',
       'iptables-restore',
@@ -120,6 +126,39 @@ test('what networks of nerdctl have given to containers outlives the cluster, an
   expect(run('reset').status).toBe(0)
   const left = ['networks/bridge', 'results/bridge-1-eth0', 'networks/cbr0', 'results/cbr0-1-eth0']
   expect(left.map((name) => existsSync(inside(name)))).toEqual([true, true, false, false])
+})
+
+describe('the images that were brought', () => {
+  const start = () => run('start', ['containerd'], 'set -- --x\n')
+  const came = () => readFileSync(path.join(root, 'came'), 'utf8')
+  beforeEach(() => writeFileSync(path.join(root, 'images'), ''))
+
+  test.each([
+    ['tar.zst', gzipSync('images')],
+    ['tar.gz', gzipSync('images')],
+    ['tar', 'images'],
+  ])('come to containerd as they are, and once, out of a %s', (form, content) => {
+    writeFileSync(path.join(home, `k3s-images.${form}`), content)
+    expect(start()).toMatchObject({ status: 0 })
+    expect(came()).toBe('images')
+    rmSync(path.join(root, 'came'))
+    writeFileSync(path.join(root, 'images'), 'a:1\n')
+    expect(start()).toMatchObject({ status: 0 })
+    expect(existsSync(path.join(root, 'came'))).toBe(false)
+    // Somebody pruned them.
+    writeFileSync(path.join(root, 'images'), '')
+    expect(start()).toMatchObject({ status: 0 })
+    expect(came()).toBe('images')
+  })
+
+  test('are an error where containerd does not take them', () => {
+    writeFileSync(path.join(home, 'k3s-images.tar'), 'images')
+    writeFileSync(path.join(root, 'full'), '')
+    expect(start().status).toBe(1)
+    rmSync(path.join(root, 'full'))
+    expect(start()).toMatchObject({ status: 0 })
+    expect(came()).toBe('images')
+  })
 })
 
 test('containerd starts anew with the folder of network plugins, which it looks at only then', () => {
