@@ -17,6 +17,7 @@ import {
   agentArguments,
   type ClusterEngine,
   clusterEngine,
+  endsAtOnce,
   type NodePlace,
   readClusterState,
   serverArguments,
@@ -32,14 +33,12 @@ import { runInGuest } from './guest-run.ts'
 export const clusterScript = '/usr/lib/tcolima/kubernetes'
 const script = clusterScript
 const MiB = 2 ** 20
-// Milliseconds: for a short question, for a file or images to come in, between two looks.
-const askMs = 60_000
+// Milliseconds: for a short question, while k3s starts under software emulation; for a file or images to come in; between two looks.
+const askMs = 180_000
 const bringMs = 20 * 60_000
 const lookMs = 1000
 // Milliseconds for a cluster to be ready; software emulation takes many times as long.
 const readyMs = { accelerated: 5 * 60_000, emulated: 20 * 60_000 }
-// A k3s that ends this often will not come.
-const mostRestarts = 3
 
 /** What a cluster is made of, on the host. */
 export interface ClusterFiles {
@@ -228,7 +227,7 @@ async function waitUntilReady(
 ): Promise<{ access: ClusterAccess; version: string }> {
   const { config, node, exec, port, portProblem, emulated, signal } = input
   const limit = emulated ? readyMs.emulated : readyMs.accelerated
-  const until = performance.now() + limit
+  const from = performance.now()
   const { admission } = input
   const coreDns = !admission && files.images !== undefined && !withoutCoreDns(config.kubernetes.k3sArgs)
   const bootId = ['cat', '/proc/sys/kernel/random/boot_id']
@@ -238,7 +237,8 @@ async function waitUntilReady(
   for (;;) {
     const state = readClusterState(await runInGuest(exec, [script, 'access'], { signal, limitMs: askMs }))
     const problem = portProblem()
-    if (state.active === 'failed' || state.restarts >= mostRestarts || problem !== undefined) {
+    const elapsed = performance.now() - from
+    if (state.active === 'failed' || endsAtOnce(state.restarts, elapsed) || problem !== undefined) {
       throw await broken(problem ?? 'k3s ended again and again', input)
     }
     // What the server says of a node that comes again is of before.
@@ -250,7 +250,7 @@ async function waitUntilReady(
       : { ready: false as const, waitsFor: 'k3s to begin' }
     if (found.ready && access) return { access, version: found.version }
     const reason = found.ready ? '' : found.waitsFor
-    if (performance.now() > until) {
+    if (elapsed > limit) {
       throw await broken(
         `the cluster was not ready within ${limit / 60_000} min; it waits for ${reason}`,
         input,

@@ -25,8 +25,8 @@ import {
   type Worker,
 } from './workers.ts'
 
-// Milliseconds for a question.
-const askMs = 60_000
+// Milliseconds for a question to a guest under software emulation whose k3s just started.
+const askMs = 180_000
 
 /**
  * Lets another machine into the cluster of this one: an address, a link between the two, and what a node needs to come in. The

@@ -74,6 +74,15 @@ export function withoutCoreDns(k3sArgs: readonly string[]): boolean {
   return words.includes('coredns')
 }
 
+// How often k3s may end at once; one that ran for longer than this (milliseconds) before may only have been too slow for something.
+const mostEnds = 3
+const atOnceMs = 45_000
+
+/** Whether a k3s that ended so often in a time (milliseconds) will not come. Under software emulation one may end of time limits of its own. Pure. */
+export function endsAtOnce(restarts: number, elapsedMs: number): boolean {
+  return restarts >= mostEnds && elapsedMs < restarts * atOnceMs
+}
+
 /** What the guest says of a cluster. */
 export interface ClusterState {
   /** systemd's words for the unit. */

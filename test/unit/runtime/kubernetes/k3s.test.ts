@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   agentArguments,
   clusterEngine,
+  endsAtOnce,
   readClusterState,
   serverArguments,
   withoutCoreDns,
@@ -56,6 +57,17 @@ describe('the arguments of k3s server', () => {
     [['--disable', 'coredns'], true],
     [['coredns'], false],
   ])('%j leave CoreDNS out: %s', (args, out) => expect(withoutCoreDns(args)).toBe(out))
+})
+
+it.each([
+  [0, 0, false],
+  [2, 1000, false],
+  [3, 10_000, true],
+  [3, 100_000, true],
+  [3, 200_000, false],
+  [20, 200_000, true],
+])('a k3s that ended %d times in %d ms will not come: %s', (restarts, elapsed, broken) => {
+  expect(endsAtOnce(restarts, elapsed)).toBe(broken)
 })
 
 describe('what the guest says of a cluster', () => {
