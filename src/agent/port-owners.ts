@@ -37,15 +37,15 @@ export async function namedPorts(
     guestOwners(machine, soon).catch(() => []),
     engine.containerPorts?.(socket, soon).catch(() => []),
   ])
-  return withOwners(machine.ports(), owners, published ?? [], engine.portHolder)
+  return withOwners(machine.ports(), owners, published ?? [], engine.portHolders)
 }
 
-/** Puts names to forwards; `portHolder` is the program that holds ports for containers. Pure. */
+/** Puts names to forwards; `portHolders` begin the names of programs that hold ports for containers. Pure. */
 export function withOwners(
   ports: readonly ForwardStatus[],
   owners: readonly Owner[],
   published: readonly ContainerPort[],
-  portHolder = '',
+  portHolders: readonly string[] = [],
 ): PortStatus[] {
   const processes = byPort(owners)
   const containers = byPort(published)
@@ -56,7 +56,7 @@ export function withOwners(
     const at = (fits: (address: string) => boolean) => all.find(({ address }) => fits(plainAddress(address)))
     const owner = at((address) => address === port.guestAddress) ?? at(isWildcard) ?? all[0]
     // With a program of the engine, or none at all, it is the container that users know.
-    const proxied = owner === undefined || (portHolder !== '' && owner.process.startsWith(portHolder))
+    const proxied = owner === undefined || portHolders.some((name) => owner.process.startsWith(name))
     const container = proxied ? containers.get(key)?.[0]?.container : undefined
     return {
       ...port,

@@ -41,6 +41,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     kubernetesJoin: textOf(context, 'kubernetesJoin'),
     k3sArg: flags.k3sArg as string[] | undefined,
     ociRuntime: textOf(context, 'ociRuntime'),
+    rootless: onOrOff('--rootless', flags.rootless),
     caCertificate: flags.caCertificate as string[] | undefined,
     mirror: textOf(context, 'mirror'),
   }

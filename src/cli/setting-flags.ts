@@ -100,6 +100,11 @@ export const settings: Flag[] = [
     values: ['runc', 'crun'],
   },
   {
+    flags: '--rootless [boolean]',
+    summary: "podman runs as the guest's user (default false)",
+    values: boolean,
+  },
+  {
     flags: '--ca-certificate <file>',
     summary: 'certificates that everything in the guest trusts',
     values: 'file',

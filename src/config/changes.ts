@@ -30,6 +30,7 @@ export const changeTimes = {
   forwardAgent: 'start',
   binfmt: 'start',
   ociRuntime: 'start',
+  rootless: 'start',
   caCertificates: 'start',
   // Of the host, not of the machine.
   mirror: 'live',

@@ -30,6 +30,7 @@ export const defaults = {
   binfmt: true,
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' },
   ociRuntime: '',
+  rootless: false,
   caCertificates: [],
   mirror: '',
 } as const

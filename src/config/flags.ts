@@ -76,6 +76,8 @@ export interface FlagValues {
   param: readonly string[]
   /** `--oci-runtime` */
   ociRuntime: string
+  /** `--rootless` */
+  rootless: boolean
   /** `--ca-certificate`, once for each file, or several with commas. Takes the place of the file's. */
   caCertificate: readonly string[]
   /** `--mirror` */
@@ -115,6 +117,7 @@ export interface ConfigChanges {
   binfmt?: boolean | undefined
   param?: Record<string, string> | undefined
   ociRuntime?: string | undefined
+  rootless?: boolean | undefined
   caCertificates?: string[] | undefined
   mirror?: string | undefined
 }
@@ -153,6 +156,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     binfmt: flags.binfmt,
     param: flags.param && textMap('--param', flags.param, checkParamName),
     ociRuntime: checked('--oci-runtime', flags.ociRuntime, checkOciRuntime),
+    rootless: flags.rootless,
     caCertificates:
       flags.caCertificate &&
       listWords(flags.caCertificate).map((text) => fileOfFlag('--ca-certificate', text, base)),

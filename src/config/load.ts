@@ -103,7 +103,9 @@ export function parseLayers(
   ) as Settings['kubernetes']
   const settings = Object.assign({}, ...all) as Settings
   const config = resolved({ ...settings, network, kubernetes, param: params }, host)
-  refuseOciRuntime(config, documents.findLast(({ read }) => 'ociRuntime' in read.values)?.read)
+  for (const key of ['ociRuntime', 'rootless'] as const) {
+    refuseByEngine(key, config, documents.findLast(({ read }) => key in read.values)?.read)
+  }
   const naming = documents.findLast(({ read }) => 'mounts' in read.values)
   const byFlags = changes.mounts !== undefined
   return {
@@ -114,11 +116,18 @@ export function parseLayers(
 }
 
 /** Throws `config`, by the file that says it (`usage` where only a flag does), where the engine takes no such choice. */
-function refuseOciRuntime({ ociRuntime, runtime }: Config, document: ConfigDocument | undefined): void {
-  if (ociRuntime === '' || runtime === 'docker' || runtime === 'podman') return
-  const message = `ociRuntime is for docker and podman; ${runtime} takes none`
+function refuseByEngine(
+  key: 'ociRuntime' | 'rootless',
+  config: Config,
+  document: ConfigDocument | undefined,
+): void {
+  const { runtime } = config
+  if (config[key] === defaults[key] || runtime === 'podman') return
+  if (key === 'ociRuntime' && runtime === 'docker') return
+  const engines = { ociRuntime: 'docker and podman', rootless: 'podman' }
+  const message = `${key} is for ${engines[key]}; ${runtime} takes none`
   if (!document) throw new TcolimaError('usage', message)
-  throw document.error([{ offset: document.offsetOf(['ociRuntime']), message }])
+  throw document.error([{ offset: document.offsetOf([key]), message }])
 }
 
 /** The settings of one file, without what is not set in it. Throws `config` with all that is wrong. */
@@ -199,6 +208,7 @@ function resolved(settings: Settings, host: HostFacts): Config {
     binfmt: settings.binfmt ?? defaults.binfmt,
     param: settings.param ?? defaults.param,
     ociRuntime: settings.ociRuntime ?? defaults.ociRuntime,
+    rootless: settings.rootless ?? defaults.rootless,
     caCertificates: settings.caCertificates ?? defaults.caCertificates,
     mirror: settings.mirror ?? defaults.mirror,
     kubernetes: resolvedKubernetes(settings.kubernetes),

@@ -174,6 +174,12 @@ export const reference: Record<string, KeyReference> = {
     default: '',
     json: { enum: ['', 'runc', 'crun'] },
   },
+  rootless: {
+    text: "Whether podman runs as the guest's user; its images and containers are others than root's.",
+    flag: '--rootless',
+    setting: 'rootless',
+    default: false,
+  },
   caCertificates: {
     text: 'Files with certificates (PEM) that everything in the guest trusts.',
     flag: '--ca-certificate',

@@ -82,6 +82,8 @@ export interface Config {
   param: Record<string, string>
   kubernetes: KubernetesConfig
   ociRuntime: OciRuntime
+  /** Whether podman runs as the guest's user, without root's rights. */
+  rootless: boolean
   /** Files on this computer with certificates that everything in the guest trusts; absolute. */
   caCertificates: readonly string[]
   /** Where artefacts come from: a URL or an absolute folder; '': their releases. */
@@ -126,6 +128,7 @@ export function settingsSchema(host: HostFacts) {
     param: textMapSchema(checkParamName, 'must be a map of parameters').optional(),
     kubernetes: kubernetesSchema().optional(),
     ociRuntime: checkedBy(checkOciRuntime),
+    rootless: z.boolean('must be true or false').optional(),
     caCertificates: z.array(certificateSchema(host.home), 'must be a list of files').optional(),
     mirror: checkedBy((value) => checkMirror(value, host.home)),
     ...ignoredShape(),

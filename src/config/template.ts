@@ -114,6 +114,9 @@ kubernetes:
 # What starts containers, for docker and podman: runc or crun; "" leaves it to the engine.
 ociRuntime: ""
 
+# Whether podman runs as the guest's user, without root's rights. Its images and containers are others than root's.
+rootless: ${defaults.rootless}
+
 # Files with certificates (PEM) of authorities that everything in the guest trusts. What is in ~/.docker/certs.d goes
 # along in any case. Example:
 # caCertificates: [~/corp-ca.pem]

@@ -45,6 +45,7 @@ const absent = {
   param: {},
   kubernetes: { enabled: false, version: '', k3sArgs: [], port: 0, join: '' },
   ociRuntime: '',
+  rootless: false,
   caCertificates: [],
   mirror: '',
 } as const

@@ -14,8 +14,8 @@ export interface Engine {
   sockets: EngineSocket[]
   /** Asks the engine at its socket on the host whether it answers; throws `failed` when it does not. */
   ping?: (socket: string, signal: AbortSignal) => Promise<void>
-  /** The program that holds a published port in a container's place: users know the container. */
-  portHolder?: string
+  /** How the programs' names begin that hold a published port in a container's place: users know the container. */
+  portHolders?: string[]
   /** The ports that containers have published, asked of the engine at its socket on the host. */
   containerPorts?: (socket: string, signal: AbortSignal) => Promise<ContainerPort[]>
   /** Files for the seed disk, by name. */
@@ -67,4 +67,6 @@ export interface EngineSettings {
   /** Merged into docker's daemon.json. */
   docker: Record<string, unknown>
   ociRuntime: OciRuntime
+  /** Whether podman runs as the guest's user. */
+  rootless: boolean
 }

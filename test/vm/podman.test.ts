@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { foreignPlatform, foreignProgram, foreignWords } from './foreign.ts'
 import { endProcesses, eventually, podman, tcolima, temporaryFolder, userEnv } from './harness.ts'
 
 const profile = 'pods'
@@ -24,6 +25,11 @@ const engineProxies = async () =>
 /** The docker client by the active context. */
 const docker = (args: string[]) =>
   execa('docker', args, { env, extendEnv: false, reject: false, stdin: 'ignore', timeout: 300_000 })
+
+/** What serves a page in a container, and how it is run. */
+const server = ['sh', '-c', 'echo words; echo page >/index.html; httpd -f -p 80 -h /']
+const served = (name: string, port: number) => ['run', '-d', '--name', name, '-p', `${port}:80`]
+const page = async (port: number) => await (await fetch(`http://127.0.0.1:${port}/index.html`)).text()
 
 beforeAll(async () => {
   writeFileSync(settings, '')
@@ -91,17 +97,61 @@ describe('podman', () => {
     expect(readFileSync(path.join(folder, 'from-guest'), 'utf8')).toBe('guest\n')
   })
 
-  it('publishes a port that is there when `podman run` returns, and keeps all over a stop', async () => {
-    const serve = 'echo words; echo page >/index.html; httpd -f -p 80 -h /'
-    const run = ['run', '-d', '--name', 'web', '--restart', 'always', '-p', '18181:80', 'busybox']
-    const started = await pod([...run, 'sh', '-c', serve])
+  it('builds an image for another processor, and runs it with crun', async () => {
+    const context = path.join(scratch.folder, 'context')
+    mkdirSync(context)
+    writeFileSync(path.join(context, 'hello'), foreignProgram(), { mode: 0o755 })
+    writeFileSync(
+      path.join(context, 'Containerfile'),
+      'FROM scratch\nCOPY hello /hello\nRUN ["/hello"]\nCMD ["/hello"]\n',
+    )
+    const built = await pod(['build', '--platform', foreignPlatform, '-t', 'foreign', context])
+    expect(`${String(built.stdout)}\n`, String(built.stderr)).toContain(foreignWords)
+    const ran = await pod(['run', '--name', 'other', '--platform', foreignPlatform, 'foreign'])
+    expect(`${String(ran.stdout)}\n`, String(ran.stderr)).toBe(foreignWords)
+    expect((await pod(['inspect', '--format', '{{.OCIRuntime}}', 'other'])).stdout).toBe('crun')
+    await pod(['rm', 'other'])
+  })
+
+  it('publishes a port that is there when `podman run` returns', async () => {
+    const started = await pod([...served('web', 18181), '--restart', 'always', 'busybox', ...server])
     expect(started.exitCode, String(started.stderr)).toBe(0)
-    const page = () => fetch('http://127.0.0.1:18181/index.html').then((answer) => answer.text())
-    expect(await page()).toBe('page\n')
+    expect(await page(18181)).toBe('page\n')
     expect((await pod(['logs', 'web'])).stdout).toBe('words')
     expect((await pod(['exec', '-i', 'web', 'cat'], 'typed\n')).stdout).toBe('typed')
     expect((await cli('ports', profile)).stdout).toMatch(/18181 .* web /)
+  })
 
+  it("runs as the guest's user after a restart that says so, with images and containers of its own", async () => {
+    const changed = await cli('restart', profile, '--rootless')
+    expect(changed.exitCode, String(changed.stderr)).toBe(0)
+    expect((await pod(['info', '--format', '{{.Host.Security.Rootless}}'])).stdout).toBe('true')
+    expect((await pod(['ps', '-aq'])).stdout).toBe('')
+    expect((await docker(['import', shared.busyboxTar, 'busybox'])).exitCode).toBe(0)
+
+    // Root inside is the guest's user, to whom the folder belongs; limits are real.
+    const script =
+      'cat /x/from-host; echo rootless >/x/from-guest; cat /sys/fs/cgroup/memory.max /proc/self/uid_map'
+    const limited = ['run', '--rm', '--memory', '64m', '-v', `${folder}:/x`, 'busybox', 'sh', '-c', script]
+    const result = await docker(limited)
+    expect(result.stdout, result.stderr).toMatch(/^host\n67108864\n\s+0\s+[1-9]\d*\s+1\n/)
+    expect(readFileSync(path.join(folder, 'from-guest'), 'utf8')).toBe('rootless\n')
+
+    // Two kinds of networks: pasta's with podman, netavark's with docker.
+    for (const [name, port, client] of [
+      ['mine', 18182, pod],
+      ['ours', 18183, docker],
+    ] as const) {
+      const started = await client([...served(name, port), 'busybox', ...server])
+      expect(started.exitCode, String(started.stderr)).toBe(0)
+      expect(await page(port)).toBe('page\n')
+      expect((await cli('ports', profile)).stdout).toMatch(new RegExp(`${port} .* ${name} `))
+    }
+    expect((await docker(['logs', 'ours'])).stdout).toBe('words')
+    expect((await pod(['exec', '-i', 'mine', 'cat'], 'typed\n')).stdout).toBe('typed')
+  })
+
+  it("keeps all over a stop, root's and the user's", async () => {
     expect((await cli('stop', profile)).exitCode).toBe(0)
     const left = await execa('podman', ['system', 'connection', 'list', '--format', 'json'], {
       env,
@@ -111,13 +161,16 @@ describe('podman', () => {
     expect((await docker(['context', 'inspect', '--format', '{{.Name}}'])).stdout).not.toBe('tcolima-pods')
 
     const without = Object.fromEntries(Object.entries(env).filter(([name]) => !/_proxy$/i.test(name)))
-    const again = await tcolima(['start', profile], { env: without })
+    const again = await tcolima(['start', profile, '--rootless=false'], { env: without })
     expect(again.exitCode, String(again.stderr)).toBe(0)
     expect((await pod(['images', '--format', '{{.Repository}}'])).stdout).toContain('busybox')
+    expect((await pod(['ps', '-a', '--format', '{{.Names}}'])).stdout).toBe('web')
     expect(await engineProxies()).not.toMatch(/proxy/i)
     expect((await guest('env')).stdout).not.toMatch(/proxy/i)
     // It starts by itself, after the engine answers.
-    expect(await eventually(async () => await page().catch(() => undefined), 120_000)).toBe('page\n')
+    expect(await eventually(async () => await page(18181).catch(() => undefined), 120_000)).toBe('page\n')
+    const storage = '/mnt/tcolima-data/containers-rootless/storage/overlay-containers/containers.json'
+    expect((await guest('sudo', 'cat', storage)).stdout).toMatch(/"mine".*"ours"/)
   })
 
   it('does not become another engine', async () => {

@@ -13,7 +13,7 @@ export const docker: Engine = {
   units: ['docker', 'containerd'],
   sockets: [{ name: 'docker.sock', guestPath: '/run/docker.sock', api: containerApi }],
   ping,
-  portHolder: 'docker-proxy',
+  portHolders: ['docker-proxy'],
   containerPorts,
   seedFiles: (settings) => ({ 'daemon.json': daemonJson(settings) }),
   clients: [dockerContext],

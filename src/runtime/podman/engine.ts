@@ -6,18 +6,28 @@ import { ping } from '../docker-api/ping.ts'
 import type { Engine } from '../engine.ts'
 import { podmanConnection } from './connection.ts'
 
-/** Podman from Debian's packages, with root's rights in the guest. It speaks docker's API beside its own. */
+/** Podman from Debian's packages, with root's rights in the guest or the user's. It speaks docker's API beside its own. */
 export const podman: Engine = {
   name: 'podman',
-  // nftables: netavark's rules are nft's.
-  packages: ['podman', 'buildah', 'skopeo', 'crun', 'runc', 'netavark', 'aardvark-dns', 'nftables'],
+  packages: [
+    ...['podman', 'buildah', 'skopeo', 'crun', 'runc', 'netavark', 'aardvark-dns'],
+    // netavark's rules are nft's.
+    'nftables',
+    // Rootless: ranges of ids, and networks.
+    ...['uidmap', 'passt'],
+  ],
   readySubject: 'podman',
   units: ['podman.socket', 'podman'],
   sockets: [{ name: 'podman.sock', guestPath: '/run/podman/podman.sock', api: containerApi }],
   ping,
-  portHolder: 'conmon',
+  // Root's are conmon's; the user's are of the network that a container has.
+  portHolders: ['conmon', 'pasta', 'rootlessport'],
   containerPorts,
-  seedFiles: ({ ociRuntime }) => ({ 'containers.conf': containersConf(ociRuntime) }),
+  seedFiles: ({ ociRuntime, rootless }) => ({
+    'containers.conf': containersConf(ociRuntime),
+    // Whose podman answers at the socket (guest/engines/podman/…/podman-as).
+    ...(rootless ? { rootless: '' } : {}),
+  }),
   // A docker client is one of two ways to use it.
   clients: [podmanConnection, { ...dockerContext, show: showOptional }],
 }

@@ -29,6 +29,7 @@ describe('names', () => {
       'tcp 0100007F 0051 nginx: worker (8)',
       'tcp 0200007F 0051 other (9)',
       'udp 00000000 0050 dnsmasq (10)',
+      'tcp 00000000 0054 pasta.avx2 (12)',
       'nonsense',
       'tcp 00000000 0052',
       'tcp 00000000 0053 \u001b[31mred (11)',
@@ -38,15 +39,18 @@ describe('names', () => {
   const containers = [
     { proto: 'tcp' as const, port: 80, container: 'web' },
     { proto: 'tcp' as const, port: 81, container: 'other' },
+    { proto: 'tcp' as const, port: 84, container: 'mine' },
     { proto: 'tcp' as const, port: 90, container: 'nat' },
   ]
+  const holders = ['docker-proxy', 'pasta']
   const named = (port: ForwardStatus) => {
-    const [{ process, container } = {} as PortStatus] = withOwners([port], owners, containers, 'docker-proxy')
+    const [{ process, container } = {} as PortStatus] = withOwners([port], owners, containers, holders)
     return [process, container]
   }
 
   test.each<[string, ForwardStatus, [string | undefined, string | undefined]]>([
     ['behind a proxy of the engine', forward(80), ['docker-proxy (7)', 'web']],
+    ['behind one with more to its name', forward(84), ['pasta.avx2 (12)', 'mine']],
     ['UDP is another', forward(80, { proto: 'udp' }), ['dnsmasq (10)', undefined]],
     ['the process of that address', forward(81, { guestAddress: '127.0.0.2' }), ['other (9)', undefined]],
     ['and of the other one', forward(81, { guestAddress: '127.0.0.1' }), ['nginx: worker (8)', undefined]],

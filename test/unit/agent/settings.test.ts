@@ -31,6 +31,7 @@ const config: Config = {
   param: {},
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' },
   ociRuntime: '',
+  rootless: false,
   caCertificates: [],
   mirror: '',
 }

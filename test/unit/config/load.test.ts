@@ -42,6 +42,7 @@ const fallback: Config = {
   param: {},
   kubernetes: { enabled: false, version: '', k3sArgs: ['--disable=traefik'], port: 0, join: '' },
   ociRuntime: '',
+  rootless: false,
   caCertificates: [],
   mirror: '',
 }
@@ -57,6 +58,7 @@ describe('what a file may say', () => {
     [configTemplate(), {}],
     ['cpu: 6', { cpus: 6 }],
     ['rootDisk: 0', {}],
+    ['runtime: podman\nrootless: true', { runtime: 'podman', rootless: true }],
     ['mirror: ~/k3s/', { mirror: '/home/ann/k3s' }],
     ['mirror: https://mirror.test/base', { mirror: 'https://mirror.test/base' }],
     [
@@ -165,6 +167,8 @@ describe('what is wrong is told with file, line and column', () => {
     ],
     ['physicalDisks: 1', '1:16: physicalDisks must be a list, not 1'],
     ['ociRuntime: kata', '1:13: ociRuntime must be runc or crun, not "kata"'],
+    ['rootless: 1', '1:11: rootless must be true or false, not 1'],
+    ['rootless: true', '1:11: rootless is for podman; docker takes none'],
     ['runtime: none\nociRuntime: crun', '2:13: ociRuntime is for docker and podman; none takes none'],
     [
       'mirror: k3s',

@@ -5,6 +5,7 @@ import { engineNamed } from '../../../../src/runtime/engines.ts'
 const settings = (docker: Record<string, unknown>, ociRuntime: '' | 'runc' | 'crun' = '') => ({
   docker,
   ociRuntime,
+  rootless: false,
 })
 const gateway = { 'host-gateway-ip': '10.0.2.2' }
 
