@@ -10,6 +10,11 @@ const script = readFileSync(
   path.resolve(import.meta.dirname, '../../../guest/rootfs/usr/lib/tcolima/kubernetes'),
   'utf8',
 )
+const containerdConfig = readFileSync(
+  path.resolve(import.meta.dirname, '../../../guest/engines/containerd/rootfs/etc/containerd/config.toml'),
+  'utf8',
+).replace('ADMIN_GROUP', '0')
+const hasContainerd = spawnSync('containerd', ['--version']).status === 0
 const played: Record<string, string> = {
   mount: 'echo "$3" >>"$ROOT/mounts"',
   mountpoint: 'grep -qx "$2" "$ROOT/mounts" 2>/dev/null',
@@ -45,7 +50,7 @@ beforeEach(() => {
   const moved = script.replaceAll(/(?<![\w.])\/(?=(?:mnt|run|var|etc|sys)\/)/g, `${root}/`)
   program('kubernetes', moved.replace('#!/bin/sh\n', ''))
   for (const [name, text] of Object.entries(played)) program(name, text)
-  writeFileSync(path.join(root, 'etc/containerd/config.toml'), 'version = 2\n')
+  writeFileSync(path.join(root, 'etc/containerd/config.toml'), containerdConfig)
   writeFileSync(path.join(home, 'k3s'), '#!/bin/sh\nfor word; do echo "$word"; done\n', { mode: 0o755 })
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
@@ -159,6 +164,23 @@ describe('the images that were brought', () => {
     expect(start()).toMatchObject({ status: 0 })
     expect(came()).toBe('images')
   })
+})
+
+test.skipIf(!hasContainerd)('containerd takes its configuration, with what Kubernetes asks of it', () => {
+  expect(run('start', ['containerd'], 'set -- --x\n')).toMatchObject({ status: 0 })
+  const words = ['--config', path.join(root, 'run/tcolima/containerd.toml'), 'config', 'dump']
+  const { stdout, stderr, status } = spawnSync('containerd', words, { encoding: 'utf8' })
+  expect(status, stderr).toBe(0)
+  expect(/^disabled_plugins = .*/m.exec(stdout)?.[0]).not.toContain('cri')
+  for (const line of [
+    'sandbox_image = "docker.io/rancher/mirrored-pause:3.6"',
+    // Where k3s has them, and where it writes flannel's.
+    `bin_dir = "${root}/var/lib/rancher/k3s/data/cni"`,
+    `conf_dir = "${root}/var/lib/rancher/k3s/agent/etc/cni/net.d"`,
+    'SystemdCgroup = true',
+  ]) {
+    expect(stdout).toContain(line)
+  }
 })
 
 test('containerd starts anew with the folder of network plugins, which it looks at only then', () => {
