@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { parseListener } from '../../../src/portforward/listeners.ts'
@@ -103,6 +105,29 @@ test('the ports that podman keeps for its containers are none, whichever of its 
     my %seen; for (1 .. 2) { look_at_listeners(); $seen{$_}++ for grep { /^tcp 0300007F/ } listeners(); }
     print join ' ', map { $seen{ sprintf 'tcp 0300007F %04X', $_ } // 0 } @ports, ${port};`
   expect(perl(script)).toBe('0 0 2 2 2')
+})
+
+test('the ports that k3s has the kernel choose for itself are none; its API is one, and what others have', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tcolima-k3s-'))
+  try {
+    // This process is played to be k3s.
+    const chosen = await listen('127.0.0.4')
+    const api = createServer()
+    const below = 32_767
+    api.listen(below, '127.0.0.4')
+    await once(api, 'listening')
+    open.push(api)
+    const procs = path.join(folder, 'cgroup.procs')
+    const look = `our ($CONMON, $K3S); $CONMON = '/no'; $K3S = '${procs}'; look_at_listeners(); print "$_\\n" for grep { /^tcp 0400007F/ } sort(listeners())`
+    const told = (port: number) => `tcp 0400007F ${port.toString(16).toUpperCase().padStart(4, '0')}\n`
+    expect(perl(look)).toBe([told(below), told(chosen)].sort().join(''))
+    writeFileSync(procs, `1\n${process.pid}\n`)
+    expect(perl(look)).toBe(told(below))
+    writeFileSync(procs, '1\n')
+    expect(perl(look)).toBe([told(below), told(chosen)].sort().join(''))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test('a look says whether anything changed', () => {
