@@ -42,7 +42,7 @@ Type=oneshot
 RemainAfterExit=yes
 ${variables.join('')}ExecStart=${command(start)}
 ExecStop=${command(stop)}
-TimeoutStartSec=30min
+TimeoutStartSec=1h
 TimeoutStopSec=3min
 
 [Install]
