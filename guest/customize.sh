@@ -6,7 +6,9 @@ set -eu
 tcc -shared -o /usr/lib/tcolima/sshfs-link.so /usr/lib/tcolima/sshfs-link/*.c
 LD_PRELOAD=/usr/lib/tcolima/sshfs-link.so sshfs --version >/dev/null
 rm -r /usr/lib/tcolima/sshfs-link
-dpkg --purge tcc libtcc-dev libc6-dev libcrypt-dev libc-dev-bin rpcsvc-proto linux-libc-dev
+dpkg --purge tcc libtcc-dev libc6-dev libcrypt-dev libc-dev-bin rpcsvc-proto linux-libc-dev libnsl-dev libtirpc-dev
+# Debian 12's server does not start with an option that it does not know, and has no penalties.
+grep -qi persourcepenalties /usr/sbin/sshd || sed -i '/^PerSourcePenalties/d' /etc/ssh/sshd_config.d/tcolima.conf
 
 # Nothing of these helps a machine that is made for containers, and each costs boot time.
 systemctl mask --quiet \

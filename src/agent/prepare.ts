@@ -6,7 +6,7 @@ import { installationFolder } from '../host/assets.ts'
 import { bootId } from '../host/boot-id.ts'
 import { findHostProgram } from '../host/programs.ts'
 import { ensureImage } from '../image/build.ts'
-import { recipeFor } from '../image/recipe.ts'
+import { distributionTitle, recipeFor } from '../image/recipe.ts'
 import { findImage, type Image } from '../image/store.ts'
 import { ensureInstance, kernelFor } from '../instance/create.ts'
 import { homePaths } from '../instance/paths.ts'
@@ -59,13 +59,9 @@ export async function prepare(
     if (kept) return kept
     const guestFolder = path.join(installationFolder(), 'guest')
     const kernel = kernelFor(config.mountType, existing)
-    const recipe = recipeFor(
-      config.arch,
-      engineNamed(config.runtime),
-      guestFolder,
-      params.debianMirror,
-      kernel,
-    )
+    const { arch, distro, runtime } = config
+    const engine = engineNamed(runtime)
+    const recipe = recipeFor({ distro, arch, engine, guestFolder, mirror: params.debianMirror, kernel })
     const root = host.uid === 0
     const made = await ensureImage(recipe, {
       imagesFolder: homePaths(home).images,
@@ -74,7 +70,8 @@ export async function prepare(
       signal,
       note,
     })
-    detail(made.built ? 'Debian 13, built here' : 'Debian 13')
+    const title = distributionTitle(distro)
+    detail(made.built ? `${title}, built here` : title)
     return made
   })
   if (existing && existing.imageSha256 !== image.sha256) {

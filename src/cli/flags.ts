@@ -18,6 +18,7 @@ export function configFlags(context: CommandContext): Partial<FlagValues> {
     memory: textOf(context, 'memory'),
     disk: textOf(context, 'disk'),
     arch: textOf(context, 'arch'),
+    distro: textOf(context, 'distro'),
     runtime: textOf(context, 'runtime'),
     mountType: isForOtherHypervisor(flags) ? undefined : textOf(context, 'mountType'),
     mountInotify: onOrOff('--mount-inotify', flags.mountInotify),

@@ -40,6 +40,11 @@ export const settings: Flag[] = [
     values: ['host', 'x86_64', 'aarch64'],
   },
   {
+    flags: '--distro <name>',
+    summary: 'distribution of the guest: debian-13, debian-12',
+    values: ['debian-13', 'debian-12'],
+  },
+  {
     flags: '-r, --runtime <name>',
     summary: 'container engine: docker, containerd, podman, none',
     values: ['docker', 'containerd', 'podman', 'none'],

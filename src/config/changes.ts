@@ -13,6 +13,7 @@ export const changeTimes = {
   disk: 'growth',
   rootDisk: 'growth',
   arch: 'never',
+  distro: 'never',
   runtime: 'never',
   // With mountType sshfs: else at a start.
   mounts: 'live',

@@ -12,6 +12,9 @@ export type MountType = 'sshfs' | '9p' | 'virtiofs'
 /** The program that starts containers for an engine; '': the engine's own choice. */
 export type OciRuntime = '' | 'runc' | 'crun'
 
+/** What Linux the guest is: a distribution and its release, named as Lima names its templates. */
+export type Distro = 'debian-13' | 'debian-12'
+
 /** What runs containers in the guest; `none`: nothing. */
 export type Runtime = 'docker' | 'containerd' | 'podman' | 'none'
 
@@ -23,6 +26,7 @@ const archNames = new Map<unknown, Arch | 'host'>([
   ['arm64', 'aarch64'],
 ])
 const accels: readonly unknown[] = ['auto', 'kvm', 'hvf', 'tcg'] satisfies Accel[]
+const distros: readonly unknown[] = ['debian-13', 'debian-12'] satisfies Distro[]
 const mountTypes: readonly unknown[] = ['sshfs', '9p', 'virtiofs'] satisfies MountType[]
 const runtimes: readonly unknown[] = ['docker', 'containerd', 'podman', 'none'] satisfies Runtime[]
 
@@ -30,6 +34,11 @@ const runtimes: readonly unknown[] = ['docker', 'containerd', 'podman', 'none'] 
 export function checkArch(value: unknown): Checked<Arch | 'host'> {
   const arch = archNames.get(value)
   return arch ? good(arch) : bad('must be host, x86_64 (amd64) or aarch64 (arm64)')
+}
+
+/** Takes the name of a distribution with its release. */
+export function checkDistro(value: unknown): Checked<Distro> {
+  return distros.includes(value) ? good(value as Distro) : bad('must be debian-13 or debian-12')
 }
 
 /** Takes the name of a container engine. Colima's `incus`, which runs whole systems, is told apart from a typing mistake. */

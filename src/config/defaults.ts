@@ -6,6 +6,7 @@ export const defaults = {
   memory: 2 * GIB,
   disk: 100 * GIB,
   arch: 'host',
+  distro: 'debian-13',
   runtime: 'docker',
   mountType: 'sshfs',
   mountInotify: true,

@@ -5,6 +5,7 @@ import {
   checkAccel,
   checkArch,
   checkCpuType,
+  checkDistro,
   checkHostname,
   checkMountType,
   checkOciRuntime,
@@ -30,6 +31,8 @@ export interface FlagValues {
   disk: string
   /** `--arch` */
   arch: string
+  /** `--distro` */
+  distro: string
   /** `--runtime` */
   runtime: string
   /** `--mount`, once for each folder, or several with commas, or once with `none`. Takes the place of all mounts of the file. */
@@ -92,6 +95,7 @@ export interface ConfigChanges {
   /** GiB, or text with a unit. */
   disk?: number | string | undefined
   arch?: string | undefined
+  distro?: string | undefined
   runtime?: string | undefined
   /** null: nothing is mounted; []: the home folder. */
   mounts?: MountEntry[] | null | undefined
@@ -137,6 +141,7 @@ export function flagChanges(flags: Partial<FlagValues>, base: FlagBase): ConfigC
     memory: checked('--memory', flags.memory, (text) => checkMemory(number(text), base.totalMemory), number),
     disk: checked('--disk', flags.disk, (text) => checkDisk(number(text)), number),
     arch: checked('--arch', flags.arch, checkArch),
+    distro: checked('--distro', flags.distro, checkDistro),
     runtime: checked('--runtime', flags.runtime, checkRuntime),
     mounts: flags.mount && flags.mount.length > 0 ? mountChanges(listWords(flags.mount), base) : undefined,
     // In a file '' is Colima's default; a flag without a value is a mistake.

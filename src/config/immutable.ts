@@ -4,6 +4,7 @@ import { formatSize } from './units.ts'
 /** What an instance got when it was made and keeps. */
 export interface FixedSettings {
   arch: string
+  distro: string
   runtime: string
   /** Bytes of the data disk as it is now: it may have grown since. */
   disk: number
@@ -20,10 +21,11 @@ export interface FixedSettings {
  */
 export function refusedChanges(
   fixed: FixedSettings,
-  wanted: Pick<Config, 'arch' | 'runtime' | 'disk' | 'rootDisk' | 'mountType'>,
+  wanted: Pick<Config, 'arch' | 'distro' | 'runtime' | 'disk' | 'rootDisk' | 'mountType'>,
 ): string[] {
   const refused: string[] = []
   if (wanted.arch !== fixed.arch) refused.push(unchangeable('arch', fixed.arch, wanted.arch))
+  if (wanted.distro !== fixed.distro) refused.push(unchangeable('distro', fixed.distro, wanted.distro))
   if (wanted.runtime !== fixed.runtime) refused.push(unchangeable('runtime', fixed.runtime, wanted.runtime))
   if (wanted.mountType === '9p' && fixed.kernel === undefined) {
     refused.push(

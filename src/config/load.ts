@@ -183,6 +183,7 @@ function resolved(settings: Settings, host: HostFacts): Config {
     memory: settings.memory ?? defaults.memory,
     disk: settings.disk ?? defaults.disk,
     arch: arch === 'host' ? host.arch : arch,
+    distro: settings.distro ?? defaults.distro,
     runtime: settings.runtime ?? defaults.runtime,
     mounts: resolvedMounts(settings.mounts, host.home),
     mountType: settings.mountType ?? defaults.mountType,

@@ -51,6 +51,13 @@ export const reference: Record<string, KeyReference> = {
     default: 'host',
     json: { enum: ['host', 'x86_64', 'amd64', 'aarch64', 'arm64'] },
   },
+  distro: {
+    text: 'The Linux distribution of the guest, and its release.',
+    flag: '--distro',
+    setting: 'distro',
+    default: 'debian-13',
+    json: { enum: ['debian-13', 'debian-12'] },
+  },
   runtime: {
     text: 'The container engine; `none`: a plain Linux machine.',
     flag: '--runtime, -r',

@@ -6,10 +6,12 @@ import {
   checkAccel,
   checkArch,
   checkCpuType,
+  checkDistro,
   checkHostname,
   checkMountType,
   checkOciRuntime,
   checkRuntime,
+  type Distro,
   type MountType,
   type OciRuntime,
   type Runtime,
@@ -44,6 +46,7 @@ export interface Config {
   /** Bytes of the data disk, a multiple of 1 MiB. */
   disk: number
   arch: Arch
+  distro: Distro
   runtime: Runtime
   /** Empty: nothing is mounted. A mount comes after the one it lies within. */
   mounts: MountSpec[]
@@ -105,6 +108,7 @@ export function settingsSchema(host: HostFacts) {
     memory: checkedBy((value) => checkMemory(value, host.totalMemory), orUnit),
     disk: checkedBy(checkDisk, orUnit),
     arch: checkedBy(checkArch),
+    distro: checkedBy(checkDistro),
     runtime: checkedBy(checkRuntime),
     mounts: mountsSchema(host.home).nullish(),
     mountType: checkedBy(checkMountType),

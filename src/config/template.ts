@@ -18,6 +18,9 @@ disk: ${defaults.disk / GIB}
 # Architecture: host, x86_64 or aarch64. Fixed once the instance exists.
 arch: ${defaults.arch}
 
+# Linux distribution: debian-13 or debian-12. Fixed once the instance exists.
+distro: ${defaults.distro}
+
 # Container engine: docker, containerd, podman, or none for a plain Linux machine. Fixed once the instance exists.
 runtime: ${defaults.runtime}
 

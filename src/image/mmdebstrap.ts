@@ -12,11 +12,12 @@ export interface BuildFiles {
   root: boolean
 }
 
-// QEMU's user mode for the processors that images of containers are made for: all of them are 455 MB.
+// QEMU's user mode for the processors that images of containers are made for: all of them are 455 MB. Debian 12 has its
+// static programs under other names.
 const interpreters = [
   'path-exclude=/usr/bin/qemu-*',
-  ...['aarch64', 'arm', 'i386', 'loongarch64', 'mips64el', 'ppc64le', 'riscv64', 's390x', 'x86_64'].map(
-    (name) => `path-include=/usr/bin/qemu-${name}`,
+  ...['aarch64', 'arm', 'i386', 'loongarch64', 'mips64el', 'ppc64le', 'riscv64', 's390x', 'x86_64'].flatMap(
+    (name) => [`path-include=/usr/bin/qemu-${name}`, `path-include=/usr/bin/qemu-${name}-static`],
   ),
 ]
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { ext4Script } from './ext4.ts'
+import type { Distro } from '../config/choices.ts'
 import { mmdebstrapArguments } from './mmdebstrap.ts'
 
 /** Everything that decides what an image holds. */
@@ -17,8 +18,6 @@ export interface Recipe {
   /** Another Debian mirror than mmdebstrap's default, where the user named one. */
   mirror?: string | undefined
 }
-
-const suite = 'trixie'
 
 // What every machine needs, whatever engine runs in it.
 const basePackages = [
@@ -39,8 +38,6 @@ const basePackages = [
   'procps',
   'sudo',
   'ca-certificates',
-  // Programs of other processors
-  'qemu-user-binfmt',
   // What Kubernetes calls: networks of pods, their ports
   'conntrack',
   'ethtool',
@@ -59,23 +56,40 @@ const kernelPackages = {
   general: { x86_64: 'linux-image-amd64', aarch64: 'linux-image-arm64' },
 }
 
-/**
- * The recipe of the image for an architecture, a kernel and an engine with its Debian packages. `guestFolder` holds our own
- * files. Throws when a file cannot be read.
- */
-export function recipeFor(
-  arch: Recipe['arch'],
-  engine: { name: string; packages: string[] },
-  guestFolder: string,
-  mirror?: string,
-  kernel: Kernel = 'cloud',
-): Recipe {
-  const packages = [kernelPackages[kernel][arch], ...basePackages, ...engine.packages].sort()
+/** What a distribution has under a name of its own. */
+const distributions: Record<Distro, { title: string; suite: string; packages: string[] }> = {
+  // The packages: programs of other processors.
+  'debian-13': { title: 'Debian 13', suite: 'trixie', packages: ['qemu-user-binfmt'] },
+  // Debian 12's other package of them has no static ones, which are what runs in containers.
+  'debian-12': { title: 'Debian 12', suite: 'bookworm', packages: ['qemu-user-static'] },
+}
+
+/** What an image is made for. */
+export interface RecipeInput {
+  distro: Distro
+  arch: Recipe['arch']
+  /** The engine's name and its Debian packages. */
+  engine: { name: string; packages: string[] }
+  /** Our own files. */
+  guestFolder: string
+  mirror?: string | undefined
+  kernel: Kernel
+}
+
+/** The recipe of the image for what it is made for. Throws when a file of ours cannot be read. */
+export function recipeFor({ distro, arch, engine, guestFolder, mirror, kernel }: RecipeInput): Recipe {
+  const { suite, packages: own } = distributions[distro]
+  const packages = [kernelPackages[kernel][arch], ...basePackages, ...own, ...engine.packages].sort()
   const files = Object.fromEntries([
     ['customize.sh', digestOf(path.join(guestFolder, 'customize.sh'))],
     ...overlays(guestFolder, engine.name).flatMap((folder) => digestsBelow(guestFolder, folder)),
   ])
   return { suite, arch, packages, engine: engine.name, files, mirror }
+}
+
+/** What a distribution is called. */
+export function distributionTitle(distro: Distro): string {
+  return distributions[distro].title
 }
 
 /**

@@ -54,6 +54,7 @@ export async function ensureInstance(
   const record: InstanceRecord = {
     version: 1,
     arch: config.arch,
+    ...(config.distro === 'debian-13' ? {} : { distro: config.distro }),
     runtime: config.runtime,
     imageDigest: image.digest,
     imageSha256: image.sha256,

@@ -1,4 +1,4 @@
-import type { Runtime } from '../config/choices.ts'
+import type { Distro, Runtime } from '../config/choices.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { readJson, writeJson } from '../host/files.ts'
 
@@ -6,6 +6,8 @@ import { readJson, writeJson } from '../host/files.ts'
 export interface InstanceRecord {
   version: 1
   arch: 'x86_64' | 'aarch64'
+  /** The guest's distribution; absent for the first one there was, debian-13. */
+  distro?: Distro
   runtime: Runtime
   /** The image its root disk lies over, and that image's content. */
   imageDigest: string

@@ -14,7 +14,9 @@ export function refuseChanges(paths: InstancePaths, wanted: Config): void {
   const disk = qcow2Size(paths.dataDisk) ?? 0
   const rootDisk = (record && qcow2Size(paths.rootDisk)) ?? 0
   // Where there is no instance yet, everything but a disk that is kept can become what is wanted.
-  const fixed = record ?? { arch: wanted.arch, runtime: wanted.runtime, kernel: 'general' as const }
+  const fixed = record
+    ? { ...record, distro: record.distro ?? 'debian-13' }
+    : { arch: wanted.arch, distro: wanted.distro, runtime: wanted.runtime, kernel: 'general' as const }
   const refused = refusedChanges({ ...fixed, disk, rootDisk }, wanted)
   if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))
 }

@@ -31,6 +31,7 @@ export interface InstanceState {
 
 // Settings that machines which run over an update were started without.
 const absent = {
+  distro: 'debian-13',
   mountType: 'sshfs',
   network: { dns: [], dnsHosts: {} },
   portForwards: [],

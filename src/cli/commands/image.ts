@@ -87,7 +87,8 @@ async function build(context: CommandContext): Promise<number> {
         const kernel = kernelFor(config.mountType, readRecord(instancePaths(home, context.profile).record))
         const mirror = textOf(context, 'debianMirror')
         const engine = engineNamed(config.runtime)
-        const made = await ensureImage(recipeFor(config.arch, engine, guestFolder, mirror, kernel), {
+        const { arch, distro } = config
+        const made = await ensureImage(recipeFor({ distro, arch, engine, guestFolder, mirror, kernel }), {
           imagesFolder: homePaths(home).images,
           guestFolder,
           root: host.uid === 0,

@@ -8,6 +8,7 @@ const config: Config = {
   memory: 2 ** 31,
   disk: 2 ** 36,
   arch: 'x86_64',
+  distro: 'debian-13',
   runtime: 'docker',
   mounts: [{ location: '/home/ann', mountPoint: '/home/ann', writable: true }],
   mountType: 'sshfs',

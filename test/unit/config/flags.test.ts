@@ -35,6 +35,7 @@ describe('wrong flags are refused, naming the flag and what it takes', () => {
       { hostname: 'a_b' },
       '--hostname must be a host name: letters, digits, "-" and ".", at most 63 characters, not "a_b"',
     ],
+    [{ distro: 'debian-11' }, '--distro must be debian-13 or debian-12, not "debian-11"'],
     [{ ociRuntime: 'kata' }, '--oci-runtime must be runc or crun, not "kata"'],
     [
       { mirror: 'ftp://x' },
@@ -57,6 +58,7 @@ test.each<[Partial<FlagValues>, ConfigChanges]>([
   [{ cpuType: 'host' }, { cpuType: '' }],
   [{ mountType: '9p' }, { mountType: '9p' }],
   [{ activate: false }, { autoActivate: false }],
+  [{ distro: 'debian-12' }, { distro: 'debian-12' }],
   [{ ociRuntime: 'crun' }, { ociRuntime: 'crun' }],
   [
     { caCertificate: ['ca.pem', '/b.pem', '~/c.pem'] },

@@ -2,9 +2,16 @@ import { expect, test } from 'vitest'
 import { refusedChanges } from '../../../src/config/immutable.ts'
 import { GIB } from '../../../src/config/units.ts'
 
-const fixed = { arch: 'x86_64', runtime: 'docker', disk: 10 * GIB, rootDisk: 20 * GIB }
+const fixed = {
+  arch: 'x86_64',
+  distro: 'debian-13',
+  runtime: 'docker',
+  disk: 10 * GIB,
+  rootDisk: 20 * GIB,
+}
 const same = {
   arch: 'x86_64',
+  distro: 'debian-13',
   runtime: 'docker',
   disk: 10 * GIB,
   rootDisk: 20 * GIB,
@@ -19,6 +26,10 @@ test.each([
   [
     { ...same, arch: 'aarch64' as const },
     [/^arch: .* made with x86_64 and cannot become aarch64; .*-p NAME/],
+  ],
+  [
+    { ...same, distro: 'debian-12' as const },
+    [/^distro: .* made with debian-13 and cannot become debian-12; .*-p NAME/],
   ],
   [
     { ...same, disk: 5 * GIB },

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ext4Script } from '../../../src/image/ext4.ts'
 import { mmdebstrapArguments } from '../../../src/image/mmdebstrap.ts'
-import { overlays, type Recipe, recipeDigest, recipeFor } from '../../../src/image/recipe.ts'
+import { overlays, type Recipe, recipeDigest, recipeFor, type RecipeInput } from '../../../src/image/recipe.ts'
 
 const docker = { name: 'docker', packages: ['docker.io'] }
 let guest: string
@@ -21,19 +21,23 @@ afterEach(() => {
   rmSync(guest, { recursive: true, force: true })
 })
 
-function digest(
-  arch: Recipe['arch'] = 'x86_64',
-  packages = ['docker.io'],
-  mirror?: string,
-  engine = 'docker',
-): string {
-  return recipeDigest(recipeFor(arch, { name: engine, packages }, guest, mirror))
-}
+/** A recipe for an ordinary machine, but for what is given. */
+const recipe = (more: Partial<RecipeInput> = {}) =>
+  recipeFor({
+    distro: 'debian-13',
+    arch: 'x86_64',
+    engine: docker,
+    guestFolder: guest,
+    kernel: 'cloud',
+    ...more,
+  })
+const withPackages = (...packages: string[]) => ({ name: 'docker', packages })
+const digest = (more: Partial<RecipeInput> = {}) => recipeDigest(recipe(more))
 
 describe('the digest stays', () => {
   test.each<[string, () => string]>([
     ['when nothing changes', () => digest()],
-    ['with another mirror', () => digest('x86_64', ['docker.io'], 'http://mirror.example/debian')],
+    ['with another mirror', () => digest({ mirror: 'http://mirror.example/debian' })],
     [
       'when a file is only touched',
       () => {
@@ -65,16 +69,17 @@ describe('the digest stays', () => {
   })
 
   test('whatever the order of packages', () => {
-    expect(digest('x86_64', ['a', 'b'])).toBe(digest('x86_64', ['b', 'a']))
+    expect(digest({ engine: withPackages('a', 'b') })).toBe(digest({ engine: withPackages('b', 'a') }))
   })
 })
 
 describe('the digest changes', () => {
   test.each<[string, () => string]>([
-    ['with the architecture', () => digest('aarch64')],
-    ['with a package more', () => digest('x86_64', ['docker.io', 'podman'])],
-    ['without a package', () => digest('x86_64', [])],
-    ['with another engine, whatever its packages', () => digest('x86_64', ['docker.io'], undefined, 'none')],
+    ['with the architecture', () => digest({ arch: 'aarch64' })],
+    ['with the distribution', () => digest({ distro: 'debian-12' })],
+    ['with a package more', () => digest({ engine: withPackages('docker.io', 'podman') })],
+    ['without a package', () => digest({ engine: withPackages() })],
+    ['with another engine, whatever its packages', () => digest({ engine: { ...docker, name: 'none' } })],
     [
       "with a file more of the engine's",
       () => {
@@ -114,7 +119,7 @@ describe('recipeFor', () => {
     ['x86_64', 'linux-image-cloud-amd64'],
     ['aarch64', 'linux-image-cloud-arm64'],
   ] as const)('%s has its kernel and what every machine needs', (arch, kernel) => {
-    const { packages, files } = recipeFor(arch, docker, guest)
+    const { packages, files } = recipe({ arch })
     expect(packages).toEqual(expect.arrayContaining([kernel, 'openssh-server', 'sshfs', 'docker.io']))
     expect(packages.filter((name) => name.startsWith('linux-image'))).toEqual([kernel])
     expect(packages).toEqual([...packages].sort())
@@ -124,18 +129,26 @@ describe('recipeFor', () => {
     ['x86_64', 'linux-image-amd64'],
     ['aarch64', 'linux-image-arm64'],
   ] as const)('%s has another kernel where 9p is wanted, and only that', (arch, kernel) => {
-    const { packages } = recipeFor(arch, docker, guest, undefined, 'general')
+    const { packages } = recipe({ arch, kernel: 'general' })
     expect(packages.filter((name) => name.startsWith('linux-image'))).toEqual([kernel])
+  })
+  test.each([
+    ['debian-13', 'trixie', 'qemu-user-binfmt'],
+    ['debian-12', 'bookworm', 'qemu-user-static'],
+  ] as const)('%s is the suite %s, where other processors come from %s', (distro, suite, emulators) => {
+    const made = recipe({ distro })
+    expect(made.suite).toBe(suite)
+    expect(made.packages.filter((name) => name.startsWith('qemu-'))).toEqual([emulators])
   })
   test('a file that cannot be read is an error, not another recipe', () => {
     rmSync(guest, { recursive: true })
-    expect(() => recipeFor('x86_64', docker, guest)).toThrow(/ENOENT/)
+    expect(() => recipe()).toThrow(/ENOENT/)
   })
 })
 
 describe('mmdebstrapArguments', () => {
   const files = { overlay: "/w/o'v er.tar", customize: '/g/customize.sh', target: '/w/root.tar', root: false }
-  const recipe: Recipe = {
+  const trixie: Recipe = {
     suite: 'trixie',
     arch: 'aarch64',
     packages: ['a', 'b'],
@@ -144,7 +157,7 @@ describe('mmdebstrapArguments', () => {
   }
 
   test('without root, for an architecture, with the packages', () => {
-    const args = mmdebstrapArguments(recipe, files)
+    const args = mmdebstrapArguments(trixie, files)
     expect(args).toEqual(
       expect.arrayContaining([
         '--mode=unshare',
@@ -158,14 +171,14 @@ describe('mmdebstrapArguments', () => {
   })
   test('as root, with a mirror', () => {
     const args = mmdebstrapArguments(
-      { ...recipe, arch: 'x86_64', mirror: 'http://m' },
+      { ...trixie, arch: 'x86_64', mirror: 'http://m' },
       { ...files, root: true },
     )
     expect(args).toEqual(expect.arrayContaining(['--mode=root', '--architectures=amd64']))
     expect(args.slice(-3)).toEqual(['trixie', '/w/root.tar', 'http://m'])
   })
   test('our files go in before the script runs', () => {
-    const hooks = mmdebstrapArguments(recipe, files).filter((arg) => arg.startsWith('--customize-hook='))
+    const hooks = mmdebstrapArguments(trixie, files).filter((arg) => arg.startsWith('--customize-hook='))
     expect(hooks.map((hook) => hook.split(/[= ]/)[1])).toEqual(['tar-in', 'upload', 'chroot'])
   })
 })
