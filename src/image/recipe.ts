@@ -56,12 +56,26 @@ const kernelPackages = {
   general: { x86_64: 'linux-image-amd64', aarch64: 'linux-image-arm64' },
 }
 
-/** What a distribution has under a name of its own. */
-const distributions: Record<Distro, { title: string; suite: string; packages: string[] }> = {
-  // The packages: programs of other processors.
-  'debian-13': { title: 'Debian 13', suite: 'trixie', packages: ['qemu-user-binfmt'] },
-  // Debian 12's other package of them has no static ones, which are what runs in containers.
-  'debian-12': { title: 'Debian 12', suite: 'bookworm', packages: ['qemu-user-static'] },
+/** What a distribution has of its own. */
+interface Distribution {
+  title: string
+  suite: string
+  /** The package with programs of other processors. */
+  emulators: string
+  /** What an engine needs beside its packages. */
+  engines: Partial<Record<string, string[]>>
+}
+
+const distributions: Record<Distro, Distribution> = {
+  'debian-13': { title: 'Debian 13', suite: 'trixie', emulators: 'qemu-user-binfmt', engines: {} },
+  'debian-12': {
+    title: 'Debian 12',
+    suite: 'bookworm',
+    // Its qemu-user has no static programs, which are what runs in containers.
+    emulators: 'qemu-user-static',
+    // Its docker starts no container where the kernel has AppArmor and its parser is not there.
+    engines: { docker: ['apparmor'] },
+  },
 }
 
 /** What an image is made for. */
@@ -78,8 +92,9 @@ export interface RecipeInput {
 
 /** The recipe of the image for what it is made for. Throws when a file of ours cannot be read. */
 export function recipeFor({ distro, arch, engine, guestFolder, mirror, kernel }: RecipeInput): Recipe {
-  const { suite, packages: own } = distributions[distro]
-  const packages = [kernelPackages[kernel][arch], ...basePackages, ...own, ...engine.packages].sort()
+  const { suite, emulators, engines } = distributions[distro]
+  const ofEngine = [...engine.packages, ...(engines[engine.name] ?? [])]
+  const packages = [kernelPackages[kernel][arch], ...basePackages, emulators, ...ofEngine].sort()
   const files = Object.fromEntries([
     ['customize.sh', digestOf(path.join(guestFolder, 'customize.sh'))],
     ...overlays(guestFolder, engine.name).flatMap((folder) => digestsBelow(guestFolder, folder)),

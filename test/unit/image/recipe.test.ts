@@ -140,6 +140,11 @@ describe('recipeFor', () => {
     expect(made.suite).toBe(suite)
     expect(made.packages.filter((name) => name.startsWith('qemu-'))).toEqual([emulators])
   })
+  test('what an engine needs more of a distribution comes only with it', () => {
+    const needs = (name: string) => recipe({ distro: 'debian-12', engine: { name, packages: [] } }).packages
+    expect([needs('docker').includes('apparmor'), needs('none').includes('apparmor')]).toEqual([true, false])
+    expect(recipe().packages).not.toContain('apparmor')
+  })
   test('a file that cannot be read is an error, not another recipe', () => {
     rmSync(guest, { recursive: true })
     expect(() => recipe()).toThrow(/ENOENT/)
