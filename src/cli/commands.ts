@@ -361,6 +361,7 @@ export const commands: Command[] = [
     argValues: { source: ['colima'] },
     flags: [
       { flags: '--apply', summary: 'do it' },
+      { flags: '--dry-run', summary: 'only tell what it would do, as without --apply' },
       { flags: '--from <folder>', summary: "Colima's folder (default ~/.colima)", values: 'folder' },
       json,
     ],

@@ -40,6 +40,10 @@ export async function run(context: CommandContext): Promise<number> {
   if (source !== 'colima') {
     throw new TcolimaError('usage', `migrate takes colima, not ${JSON.stringify(source)}`)
   }
+  const apply = isOn(context, 'apply')
+  if (apply && isOn(context, 'dryRun')) {
+    throw new TcolimaError('usage', '--dry-run does nothing, and --apply does it: give one of them')
+  }
   const folder = path.resolve(textOf(context, 'from') ?? colimaHome(host.env, host.home))
   const only = typeof word === 'string' ? profileName(word) : undefined
   const profiles = colimaProfiles(folder).filter(({ name }) => only === undefined || name === only)
@@ -48,7 +52,6 @@ export async function run(context: CommandContext): Promise<number> {
       hint: 'Name its folder with --from.',
     })
   }
-  const apply = isOn(context, 'apply')
   const view = new ProgressView(output)
   try {
     return await interruptible(async (signal) => {

@@ -93,6 +93,14 @@ it('first only tells, then takes settings over as they are', async () => {
   expect(readFileSync(path.join(colima, 'default', 'colima.yaml'), 'utf8')).toBe(settings)
 })
 
+it('takes --dry-run for what it does anyway, and not together with --apply', async () => {
+  const [plain, dry] = [await migrate(), await migrate('--dry-run')]
+  expect([dry.exitCode, dry.stdout, dry.stderr]).toEqual([plain.exitCode, plain.stdout, plain.stderr])
+  const both = await migrate('--dry-run', '--apply')
+  expect([both.exitCode, both.stderr]).toEqual([2, expect.stringContaining('--dry-run')])
+  expect(existsSync(path.join(home, 'default'))).toBe(false)
+})
+
 it('copies the images that are not here, when both run', async () => {
   await engine(
     path.join(colima, 'default', 'docker.sock'),
