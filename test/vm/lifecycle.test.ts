@@ -166,30 +166,47 @@ describe('two profiles at once, of which one is a renamed clone', () => {
 })
 
 describe('odd homes', () => {
-  it('a long TCOLIMA_HOME and a HOME with a space work', async () => {
-    const long = path.join(shared.userHome, 'x'.repeat(90))
-    const odd = path.join(shared.userHome, "a user's home")
-    mkdirSync(odd, { recursive: true })
-    mkdirSync(long, { recursive: true })
-    writeFileSync(path.join(odd, 'file'), 'seen\n')
-    // The image is the same: no second build.
-    await execa('cp', ['-a', path.join(home, '_images'), path.join(long, '_images')])
-    const env = userEnv(shared, { HOME: odd, TCOLIMA_HOME: long })
-    try {
-      const started = await tcolima(['start', profile, '--template', 'small'], { env })
-      expect(started.exitCode, String(started.stderr)).toBe(0)
-      const seen = await tcolima(['ssh', profile, '--', 'cat', path.join(odd, 'file')], { env })
-      expect(seen.stdout).toBe('seen')
-      const status = await tcolima(['status', profile, '--json'], { env })
-      const { docker_socket: socket } = JSON.parse(String(status.stdout)) as { docker_socket: string }
-      const version = await execa('docker', ['version', '-f', '{{.Server.Os}}'], {
-        env: { ...env, DOCKER_HOST: `unix://${socket}` },
-        extendEnv: false,
-      })
-      expect(version.stdout).toBe('linux')
-      expect((await tcolima(['delete', profile, '--force', '--data'], { env })).exitCode).toBe(0)
-    } finally {
-      await endProcesses(long, profile)
-    }
-  })
+  // The image of Debian 12 is built here.
+  const limitMs = 900_000
+
+  it(
+    'a long TCOLIMA_HOME and a HOME with a space work, for a machine with Debian 12',
+    async () => {
+      const long = path.join(shared.userHome, 'x'.repeat(90))
+      const odd = path.join(shared.userHome, "a user's home")
+      mkdirSync(odd, { recursive: true })
+      mkdirSync(long, { recursive: true })
+      writeFileSync(path.join(odd, 'file'), 'seen\n')
+      const env = userEnv(shared, { HOME: odd, TCOLIMA_HOME: long })
+      try {
+        const distro = ['--distro', 'debian-12']
+        const words = ['start', profile, '--template', 'small', ...distro]
+        const started = await tcolima(words, { env, timeout: limitMs })
+        expect(started.exitCode, String(started.stderr)).toBe(0)
+        const release = await tcolima(
+          ['ssh', profile, '--', '.', '/etc/os-release;', 'echo', '$VERSION_ID'],
+          { env },
+        )
+        expect(release.stdout).toBe('12')
+        const seen = await tcolima(['ssh', profile, '--', 'cat', path.join(odd, 'file')], { env })
+        expect(seen.stdout).toBe('seen')
+        const status = await tcolima(['status', profile, '--json'], { env })
+        const { docker_socket: socket } = JSON.parse(String(status.stdout)) as { docker_socket: string }
+        const engine = (...args: string[]) =>
+          execa('docker', args, { env: { ...env, DOCKER_HOST: `unix://${socket}` }, extendEnv: false })
+        await engine('import', shared.busyboxTar, 'busybox')
+        const inside = await engine('run', '--rm', '-v', `${odd}:/odd`, 'busybox', 'cat', '/odd/file')
+        expect(inside.stdout).toBe('seen')
+        const other = await tcolima(['start', profile, '--distro', 'debian-13'], { env })
+        expect([other.exitCode, other.stderr]).toEqual([
+          2,
+          expect.stringContaining('made with debian-12 and cannot become debian-13'),
+        ])
+        expect((await tcolima(['delete', profile, '--force', '--data'], { env })).exitCode).toBe(0)
+      } finally {
+        await endProcesses(long, profile)
+      }
+    },
+    limitMs,
+  )
 })

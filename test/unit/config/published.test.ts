@@ -29,7 +29,7 @@ const templates = readdirSync(path.join(import.meta.dirname, '../../../templates
 const started: Record<string, string | { instead: string }> = {
   'big-repo.yaml': 'lifecycle',
   'containerd.yaml': 'containerd',
-  'debian-12.yaml': 'lifecycle',
+  'debian-12.yaml': { instead: 'lifecycle.test.ts starts --template small with --distro debian-12' },
   'debian-13.yaml': 'mount-types',
   'default.yaml': { instead: 'every other machine of the VM tests begins with this text' },
   'docker.yaml': 'names',

@@ -84,14 +84,15 @@ describe('processor and machine', () => {
   })
 
   test.each([
-    ['x86_64', 'tcg', 'console=ttyS0', true],
-    ['x86_64', 'kvm', 'console=ttyS0', false],
-    ['aarch64', 'tcg', 'console=ttyAMA0', true],
-  ] as const)('the kernel of %s with %s', (arch, accel, console, relaxed) => {
+    ['x86_64', 'tcg', 'console=ttyS0', true, true],
+    ['x86_64', 'kvm', 'console=ttyS0', false, false],
+    ['aarch64', 'tcg', 'console=ttyAMA0', true, false],
+  ] as const)('the kernel of %s with %s', (arch, accel, console, relaxed, timer) => {
     const words = values(qemuArguments(spec({ arch, accelerator: accel })), '-append')[0]!.split(' ')
     expect(words).toContain(console)
     expect(words).toContain('net.ifnames=0')
     expect(words.includes('mitigations=off')).toBe(relaxed)
+    expect(words.includes('no_timer_check')).toBe(timer)
   })
 
   test('the balloon reports free pages only where QEMU can', () => {
