@@ -4,7 +4,13 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ext4Script } from '../../../src/image/ext4.ts'
 import { mmdebstrapArguments } from '../../../src/image/mmdebstrap.ts'
-import { overlays, type Recipe, recipeDigest, recipeFor, type RecipeInput } from '../../../src/image/recipe.ts'
+import {
+  overlays,
+  type Recipe,
+  recipeDigest,
+  recipeFor,
+  type RecipeInput,
+} from '../../../src/image/recipe.ts'
 
 const docker = { name: 'docker', packages: ['docker.io'] }
 let guest: string
