@@ -3,6 +3,8 @@ import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
 import { terminate } from '../../src/host/processes.ts'
+import { instancePaths } from '../../src/instance/paths.ts'
+import { readState } from '../../src/instance/state.ts'
 import { docker, endProcesses, eventually, processesOf, tcolima, userEnv } from './harness.ts'
 
 const shared = inject('shared')
@@ -170,7 +172,7 @@ describe('odd homes', () => {
   const limitMs = 900_000
 
   it(
-    'a long TCOLIMA_HOME and a HOME with a space work, for a machine with Debian 12',
+    'a long TCOLIMA_HOME and a HOME with a space work, for Debian 12 in the foreground, until Ctrl-C',
     async () => {
       const long = path.join(shared.userHome, 'x'.repeat(90))
       const odd = path.join(shared.userHome, "a user's home")
@@ -180,13 +182,17 @@ describe('odd homes', () => {
       const env = userEnv(shared, { HOME: odd, TCOLIMA_HOME: long })
       try {
         const distro = ['--distro', 'debian-12']
-        const words = ['start', profile, '--template', 'small', ...distro]
-        const started = await tcolima(words, { env, timeout: limitMs })
-        expect(started.exitCode, String(started.stderr)).toBe(0)
-        const release = await tcolima(
-          ['ssh', profile, '--', '.', '/etc/os-release;', 'echo', '$VERSION_ID'],
-          { env },
-        )
+        const words = ['start', profile, '--template', 'small', ...distro, '--foreground']
+        const foreground = tcolima(words, { env, timeout: limitMs })
+        const isReady = () => readState(instancePaths(long, profile).state)?.ready || undefined
+        await Promise.race([
+          eventually(isReady, limitMs),
+          foreground.then(({ stderr }) => {
+            throw new Error(String(stderr))
+          }),
+        ])
+        const version = ['sh', '-c', '. /etc/os-release; echo "$VERSION_ID"']
+        const release = await tcolima(['ssh', profile, '--', ...version], { env })
         expect(release.stdout).toBe('12')
         const seen = await tcolima(['ssh', profile, '--', 'cat', path.join(odd, 'file')], { env })
         expect(seen.stdout).toBe('seen')
@@ -202,6 +208,10 @@ describe('odd homes', () => {
           2,
           expect.stringContaining('made with debian-12 and cannot become debian-13'),
         ])
+        foreground.kill('SIGINT')
+        const { exitCode, stderr } = await foreground
+        expect([exitCode, stderr]).toEqual([0, expect.stringContaining('stays in the foreground')])
+        expect(processesOf(long, profile)).toEqual({})
         expect((await tcolima(['delete', profile, '--force', '--data'], { env })).exitCode).toBe(0)
       } finally {
         await endProcesses(long, profile)
