@@ -146,6 +146,11 @@ describe('B39: nothing is replaced', () => {
       ['--runtime', 'containerd'],
       ['was made with docker and cannot become containerd', 'another profile'],
     ],
+    // Of a time when there was no other distribution.
+    [
+      ['--distro', 'debian-12'],
+      ['was made with debian-13 and cannot become debian-12', 'another profile'],
+    ],
     [['--runtime', 'bogus'], ['runtime']],
     [
       ['--mount-type', '9p'],
