@@ -104,7 +104,7 @@ export function parseLayers(
   const settings = Object.assign({}, ...all) as Settings
   const config = resolved({ ...settings, network, kubernetes, param: params }, host)
   for (const key of ['ociRuntime', 'rootless'] as const) {
-    refuseByEngine(key, config, documents.findLast(({ read }) => key in read.values)?.read)
+    refuseUnfit(key, config, documents.findLast(({ read }) => key in read.values)?.read)
   }
   const naming = documents.findLast(({ read }) => 'mounts' in read.values)
   const byFlags = changes.mounts !== undefined
@@ -116,18 +116,25 @@ export function parseLayers(
 }
 
 /** Throws `config`, by the file that says it (`usage` where only a flag does), where the engine takes no such choice. */
-function refuseByEngine(
+function refuseUnfit(
   key: 'ociRuntime' | 'rootless',
   config: Config,
   document: ConfigDocument | undefined,
 ): void {
-  const { runtime } = config
-  if (config[key] === defaults[key] || runtime === 'podman') return
-  if (key === 'ociRuntime' && runtime === 'docker') return
-  const engines = { ociRuntime: 'docker and podman', rootless: 'podman' }
-  const message = `${key} is for ${engines[key]}; ${runtime} takes none`
+  const message = config[key] === defaults[key] ? undefined : whyUnfit(key, config)
+  if (message === undefined) return
   if (!document) throw new TcolimaError('usage', message)
   throw document.error([{ offset: document.offsetOf([key]), message }])
+}
+
+function whyUnfit(key: 'ociRuntime' | 'rootless', { runtime, distro }: Config): string | undefined {
+  if (key === 'rootless' && runtime === 'podman' && distro === 'debian-12') {
+    // Podman 4.4 was the first with it.
+    return `rootless takes debian-13: the Podman of ${distro} cannot use pasta, a user's networks`
+  }
+  if (runtime === 'podman' || (key === 'ociRuntime' && runtime === 'docker')) return undefined
+  const engines = { ociRuntime: 'docker and podman', rootless: 'podman' }
+  return `${key} is for ${engines[key]}; ${runtime} takes none`
 }
 
 /** The settings of one file, without what is not set in it. Throws `config` with all that is wrong. */

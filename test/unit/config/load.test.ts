@@ -171,6 +171,10 @@ describe('what is wrong is told with file, line and column', () => {
     ['ociRuntime: kata', '1:13: ociRuntime must be runc or crun, not "kata"'],
     ['rootless: 1', '1:11: rootless must be true or false, not 1'],
     ['rootless: true', '1:11: rootless is for podman; docker takes none'],
+    [
+      'runtime: podman\ndistro: debian-12\nrootless: true',
+      "3:11: rootless takes debian-13: the Podman of debian-12 cannot use pasta, a user's networks",
+    ],
     ['runtime: none\nociRuntime: crun', '2:13: ociRuntime is for docker and podman; none takes none'],
     [
       'mirror: k3s',
