@@ -46,6 +46,11 @@ export function readRecord(file: string): InstanceRecord | undefined {
   return record
 }
 
+/** What Linux the guest of an instance is. Pure. */
+export function distroOf({ distro }: Pick<InstanceRecord, 'distro'>): Distro {
+  return distro ?? 'debian-13'
+}
+
 /** Writes the record, which makes the instance a created one. */
 export async function writeRecord(file: string, record: InstanceRecord): Promise<void> {
   await writeJson(file, record)

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts'
 import { TcolimaError } from '../host/errors.ts'
 import { qcow2Size } from '../vm/disks.ts'
 import type { InstancePaths } from './paths.ts'
-import { readRecord } from './record.ts'
+import { distroOf, readRecord } from './record.ts'
 
 /**
  * Refuses settings that an instance cannot have any more, from wherever they come, before anything is saved, stopped or
@@ -15,7 +15,7 @@ export function refuseChanges(paths: InstancePaths, wanted: Config): void {
   const rootDisk = (record && qcow2Size(paths.rootDisk)) ?? 0
   // Where there is no instance yet, everything but a disk that is kept can become what is wanted.
   const fixed = record
-    ? { ...record, distro: record.distro ?? 'debian-13' }
+    ? { ...record, distro: distroOf(record) }
     : { arch: wanted.arch, distro: wanted.distro, runtime: wanted.runtime, kernel: 'general' as const }
   const refused = refusedChanges({ ...fixed, disk, rootDisk }, wanted)
   if (refused.length > 0) throw new TcolimaError('config', refused.join('\n'))

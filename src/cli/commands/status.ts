@@ -8,6 +8,7 @@ import { TcolimaError } from '../../host/errors.ts'
 import { connectablePath } from '../../host/sockets.ts'
 import { readLock } from '../../host/lock.ts'
 import { type InstancePaths, instancePaths } from '../../instance/paths.ts'
+import { distroOf } from '../../instance/record.ts'
 import { type InstanceView, viewInstance } from '../../instance/view.ts'
 import { engineNamed } from '../../runtime/engines.ts'
 import { type CommandContext, isOn } from '../command.ts'
@@ -65,6 +66,7 @@ function statusFacts(view: InstanceView, agent: AgentStatus | undefined, sockets
     driver: 'QEMU',
     status: view.status,
     arch: record?.arch ?? '',
+    distro: record ? distroOf(record) : '',
     runtime: record?.runtime ?? '',
     accelerator: state?.accelerator ?? '',
     mount_type: state?.config.mountType ?? '',
@@ -122,6 +124,7 @@ function statusText(facts: Facts): string {
     line('cpus', String(facts.cpu)),
     line('memory', formatSize(facts.memory)),
     line('disk', formatSize(facts.disk)),
+    line('distro', facts.distro),
     line('runtime', facts.runtime),
     ...(facts.kubernetes ? [line('kubernetes', clusterText(facts))] : []),
     line('mount type', facts.mount_type),
