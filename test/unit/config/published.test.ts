@@ -52,5 +52,7 @@ test.each(templates)('a machine can begin with the template %s, without a warnin
   const host = { ...facts, totalMemory: 16 * GIB }
   const { config, warnings, newText } = loadConfig('/nonexistent/tcolima.yaml', {}, host, { named })
   expect([warnings, newText]).toEqual([[], named.text])
+  // Where the schema lies, as seen from a machine's folder.
+  expect(newText).toMatch(/^# yaml-language-server: \$schema=\.\.\/_schema\.json\n/)
   expect(config.mounts).toHaveLength(1)
 })
