@@ -167,6 +167,24 @@ describe('B39: nothing is replaced', () => {
     expect(await diskSize(paths.dataDisk)).toBe(10 * 2 ** 30)
   })
 
+  it.each([
+    ['the file', ['start'], 'disk: 5\nmounts: null\n'],
+    ['a restart with the file', ['restart'], 'disk: 5\nmounts: null\n'],
+    ['a restart', ['restart', '--disk', '5'], undefined],
+    ['config set', ['config', 'set', 'disk', '5'], undefined],
+    ['an edit', ['edit'], undefined],
+    ['an edit before a start', ['start', '--edit'], undefined],
+  ])('the same from %s', async (_what, words, text = 'disk: 10\nmounts: null\n') => {
+    await made()
+    writeFileSync(paths.config, text)
+    const before = readdirSync(paths.folder).sort()
+    const { exitCode, stderr } = await tcolima(words, { env: { EDITOR: 'sed -i "s/^disk: 10$/disk: 5/"' } })
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('cannot shrink to 5GiB')])
+    expect(readdirSync(paths.folder).sort()).toEqual(before)
+    expect(readFileSync(paths.config, 'utf8')).toBe(text)
+    expect(await diskSize(paths.dataDisk)).toBe(10 * 2 ** 30)
+  })
+
   it('delete asks, and without a terminal needs --force', async () => {
     await made()
     const { exitCode, stderr } = await tcolima(['delete'])
