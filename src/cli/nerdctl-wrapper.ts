@@ -20,6 +20,10 @@ const mark = '# Made by `tcolima nerdctl install`.'
 export async function installWrapper(context: CommandContext, words: string[]): Promise<number> {
   const { output, host, profile } = context
   const options = parsed(words)
+  if (options.help) {
+    output.out(`Usage: ${usage}\n\nwrites a program that runs nerdctl in the guest\n`)
+    return 0
+  }
   const file =
     options.path === undefined ? usualPlace(host.home) : path.resolve(workingFolder() ?? '/', options.path)
   if (existsSync(file) && !options.force && !readFileSync(file, 'utf8').includes(mark)) {
@@ -46,16 +50,22 @@ export function wrapperText(tcolima: readonly string[], profile: string): string
   return `#!/bin/sh\n${mark}\nexec ${tcolima.map(shellQuote).join(' ')} nerdctl -p ${shellQuote(profile)} -- "$@"\n`
 }
 
-function parsed(words: string[]): { path?: string; force?: boolean } {
+const usage = 'tcolima nerdctl install [--path FILE] [--force]'
+
+function parsed(words: string[]): { path?: string; force?: boolean; help?: boolean } {
   try {
     const { values } = parseArgs({
       args: words,
-      options: { path: { type: 'string' }, force: { type: 'boolean', short: 'f' } },
+      options: {
+        path: { type: 'string' },
+        force: { type: 'boolean', short: 'f' },
+        help: { type: 'boolean', short: 'h' },
+      },
     })
     return values
   } catch (error) {
     throw new TcolimaError('usage', `nerdctl install: ${messageOf(error)}`, {
-      hint: 'tcolima nerdctl install [--path FILE] [--force]',
+      hint: usage,
     })
   }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -46,6 +46,14 @@ test('it is written where it is wanted, and again over itself, but not over anot
   expect(readFileSync(file, 'utf8')).toBe('another')
   await installWrapper(context(), ['--path', file, '--force'])
   expect(readFileSync(file, 'utf8')).not.toBe('another')
+})
+
+test.each(['--help', '-h'])('%s tells its words, and nothing is written', async (word) => {
+  const asked = context()
+  const output = captured()
+  expect(await installWrapper({ ...asked, output }, ['--path', path.join(folder, 'x'), word])).toBe(0)
+  expect(output.outText()).toContain('tcolima nerdctl install [--path FILE] [--force]')
+  expect(existsSync(path.join(folder, 'x'))).toBe(false)
 })
 
 test('a word it does not know is wrong usage', async () => {
