@@ -3,12 +3,14 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { endProcesses, tcolima, temporaryFolder, userEnv } from './harness.ts'
+import { foreignPlatform, foreignProgram, foreignWords } from './foreign.ts'
+import { endProcesses, eventually, tcolima, temporaryFolder, userEnv } from './harness.ts'
 
 const profile = 'shims'
 const shared = inject('shared')
 const scratch = temporaryFolder()
 const image = 'test.invalid/busybox:latest'
+const ownArchitecture = process.arch === 'x64' ? 'amd64' : 'arm64'
 const env = userEnv(shared)
 const guest = (...args: string[]) => tcolima(['ssh', profile, '--', ...args])
 /** containerd's own client of the host, at the forwarded socket. */
@@ -26,7 +28,7 @@ beforeAll(async () => {
   // It builds an image first.
   const started = await tcolima([...start, '--mount', `${shared.userHome}:w`], { timeout: 590_000 })
   expect(started.exitCode, String(started.stderr)).toBe(0)
-  const archive = await ociArchive(scratch.folder)
+  const archive = await ociArchive(scratch.folder, shared.busyboxTar, image, ownArchitecture)
   const imported = await ctr('images', 'import', '--all-platforms', archive)
   expect(imported.exitCode, imported.stderr).toBe(0)
 })
@@ -52,6 +54,61 @@ describe('containerd', () => {
     const run = ['sudo', 'ctr', 'run', '--rm', '--mount', bind, image, 'one', 'cat', '/x/for-containerd']
     const result = await guest(...run)
     expect([result.exitCode, result.stdout], String(result.stderr)).toEqual([0, 'host'])
+  })
+
+  it('has the port on the host that a container publishes by CNI, its log, and input for another process in it', async () => {
+    // The two plug-ins that a network of nerdctl has, called as it calls them (CNI specification, "ADD").
+    const net = { cniVersion: '1.0.0', name: 'net' }
+    const ipam = {
+      type: 'host-local',
+      ranges: [[{ subnet: '10.88.0.0/24' }]],
+      routes: [{ dst: '0.0.0.0/0' }],
+    }
+    const bridge = { ...net, type: 'bridge', isGateway: true, ipMasq: true, ipam }
+    const portMappings = [{ hostPort: 18_282, containerPort: 80, protocol: 'tcp' }]
+    const capabilities = { portMappings: true }
+    const portmap = {
+      ...net,
+      type: 'portmap',
+      capabilities,
+      runtimeConfig: { portMappings },
+      prevResult: '@',
+    }
+    const script = `
+      set -eu
+      ip netns add web
+      export CNI_COMMAND=ADD CNI_CONTAINERID=web CNI_NETNS=/run/netns/web CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni
+      made=$(echo '${JSON.stringify(bridge)}' | /usr/lib/cni/bridge)
+      echo '${JSON.stringify(portmap).replace('"@"', `'"$made"'`)}' | /usr/lib/cni/portmap >/dev/null
+      ctr run -d --with-ns network:/run/netns/web --log-uri file:///run/web.log ${image} web \
+        sh -c 'echo words; echo page >/index.html; exec httpd -f -p 80 -h /'`
+    const made = await guest('sudo', 'sh', '-c', script)
+    expect(made.exitCode, String(made.stderr)).toBe(0)
+    const page = async () => {
+      const answer = await fetch('http://127.0.0.1:18282/index.html').catch(() => undefined)
+      return await answer?.text()
+    }
+    expect(await eventually(page, 60_000)).toBe('page\n')
+    expect((await guest('sudo', 'cat', '/run/web.log')).stdout).toBe('words')
+    const exec = ['ssh', profile, '--', 'sudo', 'ctr', 'tasks', 'exec', '--exec-id', 'one', 'web', 'cat']
+    expect((await tcolima(exec, { stdin: 'pipe', input: 'typed\n' })).stdout).toBe('typed')
+    await guest('sudo', 'sh', '-c', 'ctr tasks kill -s KILL web; ctr tasks rm -f web; ctr containers rm web')
+  })
+
+  it('runs an image for another processor', async () => {
+    const root = path.join(scratch.folder, 'foreign')
+    mkdirSync(root)
+    writeFileSync(path.join(root, 'hello'), foreignProgram(), { mode: 0o755 })
+    const layer = path.join(scratch.folder, 'foreign.tar')
+    await execa('tar', ['-C', root, '-cf', layer, '.'])
+    const name = 'test.invalid/foreign:latest'
+    const archive = await ociArchive(root, layer, name, path.basename(foreignPlatform))
+    const imported = await ctr('images', 'import', '--all-platforms', archive)
+    expect(imported.exitCode, imported.stderr).toBe(0)
+    const run = ['sudo', 'ctr', 'run', '--rm', '--platform', foreignPlatform, name, 'other', '/hello']
+    const result = await guest(...run)
+    expect(`${String(result.stdout)}\n`, String(result.stderr)).toBe(foreignWords)
+    await ctr('images', 'rm', name)
   })
 
   it('keeps images and containers over a stop', async () => {
@@ -140,8 +197,13 @@ describe('tcolima nerdctl, with a stand-in for nerdctl', () => {
   })
 })
 
-/** An image of busybox as an archive in the form of OCI's image layout. */
-async function ociArchive(folder: string): Promise<string> {
+/** An image with one layer (a tar file) as an archive in the form of OCI's image layout. */
+async function ociArchive(
+  folder: string,
+  layerFile: string,
+  name: string,
+  architecture: string,
+): Promise<string> {
   const layout = path.join(folder, 'oci')
   const blobs = path.join(layout, 'blobs/sha256')
   mkdirSync(blobs, { recursive: true })
@@ -151,8 +213,7 @@ async function ociArchive(folder: string): Promise<string> {
     return { mediaType, digest: `sha256:${digest}`, size: Buffer.byteLength(content) }
   }
   const oci = 'application/vnd.oci.image'
-  const layer = blob(readFileSync(shared.busyboxTar), `${oci}.layer.v1.tar`)
-  const architecture = process.arch === 'x64' ? 'amd64' : 'arm64'
+  const layer = blob(readFileSync(layerFile), `${oci}.layer.v1.tar`)
   const rootfs = { type: 'layers', diff_ids: [layer.digest] }
   const config = blob(
     JSON.stringify({ architecture, os: 'linux', config: { Env: ['PATH=/bin'] }, rootfs }),
@@ -162,7 +223,7 @@ async function ociArchive(folder: string): Promise<string> {
     JSON.stringify({ schemaVersion: 2, mediaType: `${oci}.manifest.v1+json`, config, layers: [layer] }),
     `${oci}.manifest.v1+json`,
   )
-  const annotations = { 'io.containerd.image.name': image }
+  const annotations = { 'io.containerd.image.name': name }
   writeFileSync(
     path.join(layout, 'index.json'),
     JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),

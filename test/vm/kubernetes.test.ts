@@ -1,20 +1,16 @@
-import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { parse } from 'yaml'
-import { k3sImages, k3sProgram } from '../../src/artifacts/catalog.ts'
-import { currentHost } from '../../src/host/platform.ts'
 import { jumps, sync, web } from '../fixtures/service-rules.ts'
 import { docker, eventually, tcolima, temporaryFolder, userEnv } from './harness.ts'
+import { makeK3sMirror } from './k3s-mirror.ts'
 
 const shared = inject('shared')
 const profile = 'shared'
 const version = 'v1.33.0+k3s1'
-const { arch } = currentHost()
-const standIn = path.resolve(import.meta.dirname, '../fixtures/k3s-stand-in')
 const brought = 'rancher/stand-in:1'
 
 const { folder, remove } = temporaryFolder()
@@ -62,23 +58,8 @@ async function refused(port: number): Promise<boolean> {
   })
 }
 
-/** A mirror with the stand-in as k3s, and busybox as its images. */
 beforeAll(async () => {
-  const program = k3sProgram(arch, version)
-  const images = k3sImages(arch, version).at(-1)!
-  const inMirror = (file: string) => path.join(mirror, file)
-  mkdirSync(path.dirname(inMirror(program.path)), { recursive: true })
-  copyFileSync(standIn, inMirror(program.path))
-  await docker(profile, ['tag', 'busybox', brought])
-  await docker(profile, ['save', '-o', inMirror(images.path), brought])
-  await docker(profile, ['rmi', brought])
-  const line = (file: string) => {
-    const digest = createHash('sha256')
-      .update(readFileSync(inMirror(file)))
-      .digest('hex')
-    return `${digest}  ${path.basename(file)}\n`
-  }
-  writeFileSync(inMirror(program.checksums.path), line(program.path) + line(images.path))
+  await makeK3sMirror(mirror, version, brought)
 })
 
 afterAll(async () => {

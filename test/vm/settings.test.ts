@@ -1,9 +1,19 @@
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { execa } from 'execa'
-import { afterAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { instancePaths } from '../../src/instance/paths.ts'
-import { endProcesses, processesOf, tcolima, temporaryFolder, userEnv } from './harness.ts'
+import {
+  docker,
+  endProcesses,
+  eventually,
+  processesOf,
+  tcolima,
+  temporaryFolder,
+  userEnv,
+} from './harness.ts'
 
 const shared = inject('shared')
 const profile = 'settings'
@@ -19,13 +29,28 @@ const place = (name: string) => {
 const first = place('first')
 const second = place('second')
 
+const withoutProxies = Object.fromEntries(
+  Object.entries(userEnv(shared)).filter(([name]) => !/_proxy$/i.test(name)),
+)
 const run = async (...args: string[]) => {
-  const { exitCode, stdout, stderr } = await tcolima(args, { timeout: 900_000 })
+  const { exitCode, stdout, stderr } = await tcolima(args, { env: withoutProxies, timeout: 900_000 })
   return { exitCode, stdout: String(stdout), stderr: String(stderr) }
 }
 const guest = async (script: string) => (await run('ssh', profile, '--', 'sh', '-c', script)).stdout
 
+/** Plays the user's proxy, which refuses what it is asked for. */
+const asked: string[] = []
+const proxy = createServer()
+proxy.on('connect', (request, socket) => {
+  asked.push(request.url ?? '')
+  socket.end('HTTP/1.1 502 no\r\n\r\n')
+})
+beforeAll(async () => {
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+})
+
 afterAll(async () => {
+  proxy.close()
   await run('delete', profile, '--force', '--data')
   await endProcesses(shared.home, profile)
   scratch.remove()
@@ -42,6 +67,7 @@ cpu: 1
 memory: 1
 disk: 4
 rootDisk: 6
+ociRuntime: crun
 mounts:
   - location: ${first}
 env:
@@ -58,7 +84,15 @@ probes:
   - script: test "$(cat /tmp/engine)" = active
 `,
     )
-    const started = await run('start', profile, '--template', template)
+    const certificates = path.join(shared.userHome, '.docker/certs.d/registry.test:5000')
+    mkdirSync(certificates, { recursive: true })
+    const ca = ['-keyout', path.join(folder, 'ca.key'), '-out', path.join(certificates, 'ca.crt')]
+    await execa('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=b44', ...ca])
+    const { port } = proxy.address() as AddressInfo
+    const HTTPS_PROXY = `http://u:p%40$x@127.0.0.1:${port}`
+    const env = { ...withoutProxies, HTTPS_PROXY, no_proxy: 'example.org' }
+    const started = await tcolima(['start', profile, '--template', template], { env, timeout: 900_000 })
+    rmSync(path.dirname(certificates), { recursive: true })
     expect(started).toMatchObject({ exitCode: 0 })
     expect(started.stderr).toContain('provision[1] (user) failed with status 3')
     expect(readFileSync(paths.config, 'utf8')).toBe(readFileSync(template, 'utf8'))
@@ -70,6 +104,29 @@ probes:
     expect(await guest(ofEngine)).toBe('1')
     const serial = await run('logs', profile, '--source', 'serial', '-n', '2000')
     expect(serial.stdout).toContain('provision[1] (user) ended with status 3')
+  })
+
+  it("the host's proxies and certificates, and docker's pulls go by them (B44)", async () => {
+    const ofEngine = 'sudo cat /proc/$(pidof dockerd)/environ | tr "\\0" "\\n" | grep -i _proxy= | sort'
+    const { port } = proxy.address() as AddressInfo
+    const variables = await guest(ofEngine)
+    expect(variables).toContain(`HTTPS_PROXY=http://u:p%40$x@10.0.2.2:${port}\n`)
+    expect(variables).toMatch(/^no_proxy=example\.org,localhost,.*10\.0\.2\.2/m)
+    const pulled = await docker(profile, ['pull', 'registry.test/none'])
+    expect(pulled.exitCode).not.toBe(0)
+    expect(asked).toContain('registry.test:443')
+    const ca = '/etc/docker/certs.d/registry.test:5000/ca.crt'
+    expect(await guest(`openssl verify -CApath /etc/ssl/certs ${ca}`)).toBe(`${ca}: OK`)
+  })
+
+  it('the OCI runtime that starts containers', async () => {
+    expect((await docker(profile, ['info', '--format', '{{.DefaultRuntime}}'])).stdout).toBe('crun')
+    await docker(profile, ['import', shared.busyboxTar, 'busybox'])
+    const kept = ['run', '-d', '--name', 'kept', '--restart', 'always', 'busybox', 'sleep', '100000']
+    const { stdout, stderr } = await docker(profile, kept)
+    expect(stdout, String(stderr)).toMatch(/^[0-9a-f]{64}$/)
+    // What crun keeps of a container; runc has a file state.json there.
+    expect(await guest(`sudo find /run -path '*${String(stdout)}/status'`)).not.toBe('')
   })
 
   it('the OpenSSH client finds it by the user\u2019s own file', async () => {
@@ -138,6 +195,10 @@ describe('the next start', () => {
       ),
     ).toBe('keep\nhello "again" #1 $HOME\n7G\n5G')
     expect(readFileSync(paths.config, 'utf8')).toBe(text)
+    const up = async () => (await docker(profile, ['ps', '--format', '{{.Names}}'])).stdout || undefined
+    expect(await eventually(up, 60_000)).toBe('kept')
+    // The shell of this start has no proxy; the settings have one.
+    expect(await guest('env | grep -ci "^https_proxy"; ls /etc/docker/certs.d')).toBe('0')
   })
 
   it('delete takes it out of the user\u2019s ssh_config', async () => {
