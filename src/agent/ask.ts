@@ -1,8 +1,7 @@
-import { TcolimaError } from '../host/errors.ts'
 import type { Host } from '../host/platform.ts'
 import type { InstancePaths } from '../instance/paths.ts'
 import type { AgentMethod, AgentMethods } from './api.ts'
-import { type CallOptions, callAgent } from './client.ts'
+import { AgentNotThere, type CallOptions, callAgent } from './client.ts'
 import { ensureAgent } from './spawn.ts'
 
 // An agent that was ending when it was asked is followed by a new one.
@@ -21,9 +20,8 @@ export async function askAgent<M extends AgentMethod>(
     const socket = await ensureAgent(home, paths, host, options.signal)
     try {
       return await callAgent(socket, method, params, { log: paths.agentLog, ...options })
-    } catch (thrown) {
-      const error = TcolimaError.from(thrown)
-      if (error.code !== 'not-running' || attempt === attempts) throw error
+    } catch (error) {
+      if (!(error instanceof AgentNotThere) || attempt === attempts) throw error
     }
   }
 }

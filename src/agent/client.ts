@@ -18,6 +18,9 @@ export interface CallOptions {
   log?: string
 }
 
+/** That nobody listens, or an agent was at its end: none answered. */
+export class AgentNotThere extends TcolimaError {}
+
 /**
  * Makes a request of the agent at a socket path; gives its result. Throws what the agent answered as an error,
  * `not-running` when nobody listens, `failed` when the agent goes away before its answer, `cancelled` on abort.
@@ -121,8 +124,8 @@ async function connected(path: string): Promise<Socket> {
 }
 
 /** Nobody listens, or an agent that was about to end did not read the request. */
-function notThere(): TcolimaError {
-  return new TcolimaError('not-running', 'no agent looks after this machine')
+function notThere(): AgentNotThere {
+  return new AgentNotThere('not-running', 'no agent looks after this machine')
 }
 
 function agentGone(log: string | undefined): TcolimaError {

@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { askAgent } from '../../../src/agent/ask.ts'
 import { callAgent } from '../../../src/agent/client.ts'
 import { listEntry } from '../../../src/cli/commands/list.ts'
 import { forceStop } from '../../../src/cli/force-stop.ts'
 import { shortSocketLeftovers } from '../../../src/cli/leftovers.ts'
 import { waitTakenBack } from '../../../src/cli/take-back.ts'
+import { currentHost } from '../../../src/host/platform.ts'
 import { identify, isAlive, type ProcessId } from '../../../src/host/processes.ts'
 import type { ProgressEvent } from '../../../src/host/progress.ts'
 import { instancePaths } from '../../../src/instance/paths.ts'
@@ -101,6 +103,27 @@ describe('callAgent', () => {
 
   it('throws not-running where nobody listens', async () => {
     await expect(callAgent(socketPath, 'status', {})).rejects.toMatchObject({ code: 'not-running' })
+  })
+})
+
+describe('askAgent', () => {
+  it.each([
+    ['that answers that something does not run is asked once', 'answers', 1],
+    ['at its end is asked again, and a new one if there is one', 'ends', 3],
+  ])('an agent %s', async (_what, does, times) => {
+    mkdirSync(path.join(home, 'w'))
+    const paths = instancePaths(home, 'w')
+    let asked = 0
+    server = await fakeAgent(path.join(paths.folder, paths.agentSocketName), (socket) => {
+      asked++
+      if (does === 'answers') send(socket, { error: { code: 'not-running', message: 'the other does not' } })
+      socket.end()
+    })
+    await expect(askAgent(home, paths, currentHost(), 'status', {})).rejects.toMatchObject({
+      code: 'not-running',
+      message: does === 'answers' ? 'the other does not' : 'no agent looks after this machine',
+    })
+    expect(asked).toBe(times)
   })
 })
 
