@@ -7,8 +7,11 @@ import { instancePaths } from '../instance/paths.ts'
 import { readRecord } from '../instance/record.ts'
 import { agentSocket } from './spawn.ts'
 import { autostarted } from '../host/autostart.ts'
-import type { Admission, AgentStatus } from './api.ts'
-import { callAgent } from './client.ts'
+import { isAlive } from '../host/processes.ts'
+import { readState } from '../instance/state.ts'
+import { askAgent } from './ask.ts'
+import type { Admission, AgentMethods, AgentStatus } from './api.ts'
+import { type CallOptions, callAgent } from './client.ts'
 import type { AgentContext } from './context.ts'
 import { nodeName } from './gone-workers.ts'
 import { markGone, readWorkers } from './workers.ts'
@@ -49,7 +52,7 @@ export async function askAdmission(
     const node = nodeName(paths, readRecord(paths.record))
     const worker = { name: paths.profile, node }
     const ask = async () =>
-      await callAgent(socket, 'admit', { worker, mirror }, { report, signal, limitMs: admitMs })
+      await askServer({ home, host }, join, 'admit', { worker, mirror }, { report, signal, limitMs: admitMs })
     return await ask().catch(async (error: unknown) => {
       const { code } = TcolimaError.from(error)
       const atLogin = host.env[autostarted] !== undefined
@@ -69,6 +72,20 @@ export async function askAdmission(
       },
     )
   }
+}
+
+/** Makes a request of another machine's agent; one that runs without, for its agent was killed, gets a new one first. */
+async function askServer<M extends 'admit' | 'dismiss'>(
+  { home, host }: Pick<AgentContext, 'home' | 'host'>,
+  server: string,
+  method: M,
+  params: AgentMethods[M]['params'],
+  options: CallOptions,
+): Promise<AgentMethods[M]['result']> {
+  const paths = instancePaths(home, server)
+  const qemu = readState(paths.state)?.qemu
+  if (qemu && isAlive(qemu)) return await askAgent(home, paths, host, method, params, options)
+  return await callAgent(agentSocket(paths, host), method, params, options)
 }
 
 /** Waits until a machine's start is over, or takes longer than it is waited for; at a login also until it begins. */
@@ -103,15 +120,14 @@ export async function leaveServer(
   worker: string,
   forget: boolean,
 ): Promise<string | undefined> {
-  const paths = instancePaths(home, server)
   try {
-    await callAgent(agentSocket(paths, host), 'dismiss', { worker, forget }, { limitMs: dismissMs })
+    await askServer({ home, host }, server, 'dismiss', { worker, forget }, { limitMs: dismissMs })
     return undefined
   } catch (thrown) {
     const error = TcolimaError.from(thrown)
     if (error.code !== 'not-running') return `${worker} is still a node of ${server}: ${error.message}`
     // Nobody looks after it: its file is nobody's else.
-    return forget ? await markIn(paths.workers, worker) : undefined
+    return forget ? await markIn(instancePaths(home, server).workers, worker) : undefined
   }
 }
 

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,10 +7,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Admission, AgentRequest } from '../../../src/agent/api.ts'
 import { askAdmission, leaveOthers, leaveServer } from '../../../src/agent/join.ts'
 import { delay } from '../../../src/host/delay.ts'
+import { identify } from '../../../src/host/processes.ts'
 import { currentHost } from '../../../src/host/platform.ts'
 import type { ProgressEvent } from '../../../src/host/progress.ts'
 import { instancePaths } from '../../../src/instance/paths.ts'
-import { fakeAgent, send } from '../cli/fake-agent.ts'
+import { fakeAgent, runningInstance, send } from '../cli/fake-agent.ts'
 
 const host = currentHost()
 const { signal } = new AbortController()
@@ -108,6 +110,19 @@ describe('a machine that is to join the cluster of another', () => {
     expect(await asking).toEqual({ address: '10.41.0.2' })
     expect(asked.map(({ method }) => method)).toEqual(['status', 'status', 'status', 'admit'])
     expect(events).toContainEqual(expect.objectContaining({ type: 'step', step: 'wait for default' }))
+  })
+
+  it('has an agent started for one that runs without', async () => {
+    const qemu = spawn('sleep', ['60'])
+    try {
+      const { agentLog } = instancePaths(home, 'default')
+      runningInstance(home, 'default', identify(qemu.pid!))
+      // What is taken for its QEMU has no monitor: the new agent can do nothing more.
+      await expect(ask('default')).rejects.toThrow()
+      expect(readFileSync(agentLog, 'utf8')).toContain(`taking up QEMU ${qemu.pid}`)
+    } finally {
+      qemu.kill('SIGKILL')
+    }
   })
 
   it('is told why the other does not let it in', async () => {
