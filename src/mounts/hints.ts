@@ -2,15 +2,20 @@ import { attrsOf, type FileAttrs, writeAttrs } from './codec-attrs.ts'
 import { ByteReader } from './codec-reader.ts'
 import type { Request } from './codec-requests.ts'
 import { ByteWriter } from './codec-writer.ts'
-import { readFd } from './fd.ts'
+import { wholeFolder } from './folder-names.ts'
 import { opensForChange } from './ops-files.ts'
-import { Fxf, Fxp, HINTS } from './protocol.ts'
+import { Fx, Fxf, Fxp, HINTS } from './protocol.ts'
 import type { Share } from './share.ts'
 import { bytesOf, cleanPath, folderOf, join, lstatIfThere, nameOf } from './share-path.ts'
 import { Walks } from './walks.ts'
 
 /** Files up to this size, in bytes, are given with their OPEN. */
 const SMALL_FILE = 32 * 1024
+/** Names of a folder that are told. */
+const MOST_NAMES = 256
+/** Milliseconds in which a client that makes many files looks for the next one; and folders in which some do at once. */
+const PAUSE_MS = 1000
+const MISSED = 64
 /** What the guest's kernel reads in, in bytes. */
 const PAGE = 4096
 
@@ -24,6 +29,8 @@ interface Hint {
 /** Makes the hints for one client: what it will probably ask next. */
 export class Hints {
   readonly #walks = new Walks()
+  /** Folders in which something was looked for in vain, and when. */
+  readonly #missed = new Map<string, number>()
 
   /**
    * Takes a request that was done and its reply; gives a packet to send before the reply, or undefined. To be called under
@@ -42,7 +49,8 @@ export class Hints {
     const type = reply[4]
     switch (request.kind) {
       case 'lstat':
-        return type === Fxp.ATTRS ? await this.#siblings(share, request.path) : []
+        if (type === Fxp.ATTRS) return await this.#siblings(share, request.path)
+        return statusIn(reply) === Fx.NO_SUCH_FILE ? await this.#absent(share, request.path) : []
       case 'open':
         return type === Fxp.HANDLE ? await opened(share, request, handleIn(reply)) : []
       case 'remove':
@@ -50,7 +58,10 @@ export class Hints {
       case 'symlink':
         return await attributes(share, [parentOf(request.path)])
       case 'mkdir':
-        return await attributes(share, [parentOf(request.path), cleanPath(request.path)])
+        return [
+          ...(await attributes(share, [parentOf(request.path), cleanPath(request.path)])),
+          ...(statusIn(reply) === Fx.OK ? await names(share, request.path) : []),
+        ]
       case 'setstat':
         return await attributes(share, [cleanPath(request.path)])
       case 'rename':
@@ -73,6 +84,17 @@ export class Hints {
       names.map((name) => join(folder, name)),
       place,
     )
+  }
+
+  /** All names of a folder in which a client looks for one file after the other that is not there: it makes them. */
+  async #absent(share: Share, path: string): Promise<Hint[]> {
+    const folder = parentOf(path)
+    const now = performance.now()
+    const again = now - (this.#missed.get(folder) ?? Number.NEGATIVE_INFINITY) < PAUSE_MS
+    // Only the last few: it is no harm to tell late.
+    if (this.#missed.size >= MISSED) this.#missed.clear()
+    this.#missed.set(folder, now)
+    return again ? await names(share, folder) : []
   }
 }
 
@@ -105,6 +127,19 @@ async function attributes(share: Share, paths: string[], place?: string): Promis
   return (await Promise.all(looks)).filter((hint) => hint !== undefined)
 }
 
+/** The names of a small folder. */
+async function names(share: Share, path: string): Promise<Hint[]> {
+  const clean = cleanPath(path)
+  const place = await share.paths.place(clean)
+  const quick = share.platform === 'linux' && share.paths.files.atOnce()
+  const all = quick ? wholeFolder(place, MOST_NAMES) : undefined
+  if (!all) return []
+  const reply = body(Fxp.NAME, (writer) => {
+    for (const name of all) writer.text(name)
+  })
+  return [{ path: clean, request: Buffer.from([Fxp.OPENDIR]), reply }]
+}
+
 /** What comes after an OPEN: the attributes, by path and by handle, and the data of a small file that is to be read. */
 async function opened(
   share: Share,
@@ -124,7 +159,7 @@ async function opened(
     } else if (size > 0 && size <= SMALL_FILE && nlink === 1) {
       // After the attributes: the client's kernel takes newer ones for newer data, and would keep older data for good.
       const data = Buffer.allocUnsafe(size)
-      const count = await readFd(fd, data, 0, size, 0)
+      const count = await share.paths.files.readStart(fd, data)
       hints.push({ path: clean, request: readBody(handle, size), reply: dataBody(data.subarray(0, count)) })
     }
     return hints
@@ -158,6 +193,11 @@ function readBody(handle: string, size: number): Buffer {
 
 function dataBody(data: Buffer): Buffer {
   return body(Fxp.DATA, (writer) => writer.text(data))
+}
+
+/** The code of a status reply: behind its length, type and id. */
+function statusIn(reply: Buffer): number | undefined {
+  return reply[4] === Fxp.STATUS ? reply.readUInt32BE(9) : undefined
 }
 
 function handleIn(reply: Buffer): string {

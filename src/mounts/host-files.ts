@@ -1,19 +1,27 @@
 import fs from 'node:fs'
-import { openFd, statFd } from './fd.ts'
+import { openFd, readFd, statFd, writeFd } from './fd.ts'
 import { isLocalFolder } from './local-folder.ts'
 
 /** Milliseconds until what is mounted below a share is looked at again. */
 const lookMs = 2000
+/** Milliseconds after which a disk is busy, and for how long it is then given no more than it can be waited for. */
+const slowMs = 5
+const restMs = 2000
+/** Bytes that are written or read at once, and of a file that is removed at once. */
+const small = 32 * 1024
+const smallFile = 1 << 20
 
 /**
- * The looks that most requests begin with: small, and answered from the system's memory. On a local file system they
- * are done at once: a trip through Node's thread pool takes ten times as long as the look itself, and far longer on a
- * busy host. On any other they go through the pool, since a file server that is gone would stop the whole process.
+ * The small steps that most requests consist of, answered from the system's memory. On a local file system they
+ * are done at once: a trip through Node's thread pool takes ten times as long as a step itself, and far longer on a
+ * busy host. On any other they go through the pool, since a file server that is gone would stop the whole process. So do
+ * changes and data for a while when one of them had to wait for its disk.
  */
 export class HostFiles {
   private root: string | undefined
   private local = false
   private lookAgain = 0
+  private restUntil = 0
 
   /** Takes the share's root, a real path as a byte string. Until then everything goes through the pool. */
   setRoot(root: string): void {
@@ -45,10 +53,52 @@ export class HostFiles {
     }
   }
 
-  /** `open`; what makes or cuts a file may wait for the disk and goes through the pool in any case. */
+  /** `open`; cutting a file may take long and goes through the pool in any case. */
   async open(path: Buffer, flags: number, mode: number): Promise<number> {
+    const pooled = () => openFd(path, flags, mode)
+    if (flags & fs.constants.O_EXCL) return await this.quick(() => fs.openSync(path, flags, mode), pooled)
     const changes = (flags & (fs.constants.O_CREAT | fs.constants.O_TRUNC)) !== 0
-    return !changes && this.atOnce() ? fs.openSync(path, flags, mode) : await openFd(path, flags, mode)
+    return !changes && this.atOnce() ? fs.openSync(path, flags, mode) : await pooled()
+  }
+
+  /** `mkdir`. */
+  async mkdir(path: Buffer, mode: number): Promise<void> {
+    await this.quick(
+      () => void fs.mkdirSync(path, { mode }),
+      async () => void (await fs.promises.mkdir(path, { mode })),
+    )
+  }
+
+  /** `rmdir`. */
+  async rmdir(path: Buffer): Promise<void> {
+    await this.quick(
+      () => fs.rmdirSync(path),
+      () => fs.promises.rmdir(path),
+    )
+  }
+
+  /** `unlink`; to give back a large file's place takes its time. */
+  async unlink(path: Buffer): Promise<void> {
+    const pooled = () => fs.promises.unlink(path)
+    if (this.atOnce() && (fs.lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > smallFile)
+      return await pooled()
+    await this.quick(() => fs.unlinkSync(path), pooled)
+  }
+
+  /** Writes all of `data` at `offset`. */
+  async write(fd: number, data: Buffer, offset: number): Promise<void> {
+    const pooled = () => writeFd(fd, data, offset)
+    if (data.length > small) return await pooled()
+    await this.quick(() => {
+      for (let at = 0; at < data.length; ) at += fs.writeSync(fd, data, at, data.length - at, offset + at)
+    }, pooled)
+  }
+
+  /** Reads once from a file's beginning; gives how many bytes came. */
+  async readStart(fd: number, into: Buffer): Promise<number> {
+    const pooled = () => readFd(fd, into, 0, into.length, 0)
+    if (into.length > small) return await pooled()
+    return await this.quick(() => fs.readSync(fd, into, 0, into.length, 0), pooled)
   }
 
   /** `fstat`. */
@@ -56,7 +106,19 @@ export class HostFiles {
     return this.atOnce() ? fs.fstatSync(fd) : await statFd(fd)
   }
 
-  private atOnce(): boolean {
+  private async quick<T>(atOnce: () => T, pooled: () => Promise<T>): Promise<T> {
+    const began = performance.now()
+    if (!this.atOnce() || began < this.restUntil) return await pooled()
+    try {
+      return atOnce()
+    } finally {
+      const ended = performance.now()
+      if (ended - began > slowMs) this.restUntil = ended + restMs
+    }
+  }
+
+  /** Whether all of the share is on file systems of this host. */
+  atOnce(): boolean {
     const now = performance.now()
     if (this.root !== undefined && now >= this.lookAgain) {
       this.lookAgain = now + lookMs

@@ -64,7 +64,7 @@ export function write(share: Share, request: Of<'write'>): Promise<Buffer> {
       const change = { id: request.id, size: (await statFd(file.fd)).size }
       await share.journal.change(change, () => writeFd(file.fd, request.data, null))
     } else {
-      await writeFd(file.fd, request.data, exact(request.offset))
+      await share.paths.files.write(file.fd, request.data, exact(request.offset))
     }
     share.counters.bytesWritten += request.data.length
     return statusReply(request.id, Fx.OK, '')
@@ -124,7 +124,11 @@ async function openOrCreate(
   if (!(flags & constants.O_CREAT)) return openRegular(place, flags, share.paths.files)
   let fd: number
   try {
-    fd = await openFd(bytesOf(place), flags | constants.O_EXCL, hostMode(mode ?? 0o666, false))
+    fd = await share.paths.files.open(
+      bytesOf(place),
+      flags | constants.O_EXCL,
+      hostMode(mode ?? 0o666, false),
+    )
   } catch (error) {
     if (flags & constants.O_EXCL || errnoOf(error) !== 'EEXIST') throw error
     return openRegular(place, flags & ~constants.O_CREAT, share.paths.files)

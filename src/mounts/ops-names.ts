@@ -22,7 +22,7 @@ interface TwoPaths {
 export async function remove(share: Share, request: OnePath): Promise<Buffer> {
   const path = bytesOf(await share.paths.entry(request.path))
   const gone = await lastName(share, path)
-  await share.journal.change({ id: request.id }, () => fs.unlink(path))
+  await share.journal.change({ id: request.id }, () => share.paths.files.unlink(path))
   if (gone) share.owners.forget(gone)
   return ok(request.id)
 }
@@ -30,11 +30,12 @@ export async function remove(share: Share, request: OnePath): Promise<Buffer> {
 /** SSH_FXP_MKDIR (draft section 6.6). */
 export async function mkdir(share: Share, request: OnePath & { attrs: FileAttrs }): Promise<Buffer> {
   const { mode } = request.attrs
+  const { files } = share.paths
   const place = await share.paths.entry(request.path)
   const path = bytesOf(place)
   await share.journal.change({ id: request.id }, async () => {
-    await fs.mkdir(path, { mode: hostMode((mode ?? 0o777) & 0o1777, true) })
-    const made = await fs.lstat(path)
+    await files.mkdir(path, hostMode((mode ?? 0o777) & 0o1777, true))
+    const made = await files.lstat(path)
     // A set-group-id bit it has from the folder it is in.
     const wanted = mode === undefined ? undefined : (mode & 0o1777) | (made.mode & 0o6000)
     await settle(share, place, byPath(path), made, wanted)
@@ -46,7 +47,7 @@ export async function mkdir(share: Share, request: OnePath & { attrs: FileAttrs 
 export async function rmdir(share: Share, request: OnePath): Promise<Buffer> {
   const path = bytesOf(await share.paths.entry(request.path))
   const gone = await lastName(share, path)
-  await share.journal.change({ id: request.id }, () => fs.rmdir(path))
+  await share.journal.change({ id: request.id }, () => share.paths.files.rmdir(path))
   if (gone) share.owners.forget(gone)
   return ok(request.id)
 }

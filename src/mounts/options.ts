@@ -51,9 +51,9 @@ export function sshfsOptions({ writable }: GuestMount): string[] {
     'attr_timeout=0.5',
     // Also that a name does not exist: programs look for the same file again and again (an `npm ci` asks a quarter less).
     'negative_timeout=0.5',
-    // sshfs's cache (20 s by default) makes `ls -l` one request and not one per file. It counts whole seconds, and
-    // what it learns stays until the clock has passed the second of `then + timeout`: 0 means up to one second.
-    'dcache_timeout=0',
+    // sshfs's own cache would answer with what it learnt before the hints of our server came, and keep it a second longer.
+    // The kernel gets all attributes with a listing (sshfs-link/operations.c).
+    'dir_cache=no',
     // 64 KiB per READ and WRITE, the most sshfs takes (default 32): half the messages through the serial port.
     'max_read=65536',
     'max_write=65536',

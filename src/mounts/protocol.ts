@@ -77,7 +77,8 @@ export const RESUME = 'resume@tcolima'
 /**
  * A packet type of our own, from the server to a client that takes hints: type, the id of the request it comes with, then
  * for each hint three strings: the path it is about, a request without its id, and the reply to it without an id. Of an
- * LSTAT the request is its type alone. Without any hint: forget all of them. See guest/…/sshfs-link/hints.c.
+ * LSTAT the request is its type alone. OPENDIR's type alone has all names of the folder as its reply: NAME's type, and strings.
+ * Without any hint: forget all of them. See guest/…/sshfs-link/hints.c.
  */
 export const HINTS = 240
 

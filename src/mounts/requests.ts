@@ -88,12 +88,21 @@ async function perform(share: Share, request: Request): Promise<Buffer> {
   const replayed = await share.replays?.answer(share, request)
   if (replayed !== undefined) return replayed
   if (standingOf(request).changes && !share.writable) throw denied('read-only share')
-  const reply = await operate(share, request)
+  const reply = await (request.kind === 'lstat' ? looked(share, request) : operate(share, request))
   if (share.observer) tell(share.observer, request)
   // A replay makes the client believe things that the host's files do not say.
   if (!share.hints || share.replays?.expecting) return reply
   const ahead = await share.hints.with(share, request, reply)
   return ahead ? Buffer.concat([ahead, reply]) : reply
+}
+
+/** That there is nothing is an answer too, to which hints belong. */
+async function looked(share: Share, request: { id: number; path: string }): Promise<Buffer> {
+  try {
+    return await attrs.lstat(share, request)
+  } catch (error) {
+    return errorReply(request.id, error)
+  }
 }
 
 async function operate(share: Share, request: Request): Promise<Buffer> {

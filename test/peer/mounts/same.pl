@@ -22,6 +22,8 @@ my %acts = (
   chmod => sub { my ($name, $mode) = (any(), 0600 + int rand 0100); sub { chmod $mode, "$_[0]/$name" } },
   truncate => sub { my ($name, $size) = (any(), int rand 9000); sub { truncate "$_[0]/$name", $size } },
   mkdir => sub { my $name = rand() < 0.5 ? 'sub' : 'sub2'; sub { mkdir "$_[0]/$name" } },
+  rmdir => sub { my $name = rand() < 0.5 ? 'sub' : 'sub2'; sub { rmdir "$_[0]/$name" } },
+  symlink => sub { my ($target, $name) = (any(), any()); sub { symlink $target, "$_[0]/$name" } },
   folder => sub { sub { -e "$_[0]/sub2" || rename "$_[0]/sub", "$_[0]/sub2" } },
   # Files that stay open while other things are done to their names.
   open => sub { my $name = any(); sub { open(my $file, '+<', "$_[0]/$name") or return; $file->autoflush(1); $open{$_[0]} = $file } },

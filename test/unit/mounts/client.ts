@@ -52,6 +52,8 @@ export interface Reply {
   message?: string
   handle?: string
   data?: Buffer
+  /** All names of a folder, in a hint. */
+  all?: string[]
   names?: { name: string; longname: string; attrs: FileAttrs }[]
   attrs?: FileAttrs
   numbers?: number[]
@@ -193,10 +195,28 @@ function decodeHints(body: Buffer): (Hint | undefined)[] {
   for (let at = 5; at < body.length; ) {
     const [path, request, told] = [reader.text(), reader.blob(), reader.blob()]
     at += 12 + path.length + request.length + told.length
+    const type = request[0] ?? 0
+    if (type === Fxp.OPENDIR) {
+      hints.push({
+        id,
+        path,
+        type,
+        rest: request.subarray(1),
+        reply: { type: told[0] ?? 0, id: 0, all: strings(told.subarray(1)) },
+      })
+      continue
+    }
     const reply = decodeReply(Buffer.concat([told.subarray(0, 1), Buffer.alloc(4), told.subarray(1)]))
-    hints.push({ id, path, type: request[0] ?? 0, rest: request.subarray(1), reply })
+    hints.push({ id, path, type, rest: request.subarray(1), reply })
   }
   return hints
+}
+
+function strings(bytes: Buffer): string[] {
+  const reader = new ByteReader(bytes)
+  const all: string[] = []
+  for (let at = 0; at < bytes.length; at += 4 + (all.at(-1)?.length ?? 0)) all.push(reader.text())
+  return all
 }
 
 /** Takes a reply without its length field. */

@@ -73,14 +73,34 @@ test.each([
   expect(known.size).toBeLessThan(110)
 })
 
-test('names that are not there, and files with two names, are not told', async () => {
+test('files with two names are not told', async () => {
   const { client, fill, root } = await served()
   await fill('a', 'b', 'c')
   await fs.link(path.join(root, 'c'), path.join(root, 'd'))
-  for (const name of ['/x', '/y', '/z']) await client.path(Fxp.LSTAT, name)
-  expect(told(client)).toEqual([])
   for (const name of ['/a', '/b']) await client.path(Fxp.LSTAT, name)
   expect(paths(client)).toEqual(['/a'])
+})
+
+test('the second look in vain tells all names of the folder', async () => {
+  const { client, fill } = await served()
+  await fill('a', 'b')
+  await client.path(Fxp.LSTAT, '/x')
+  expect(told(client)).toEqual([])
+  const real = await client.path(Fxp.LSTAT, '/y')
+  expect(real.status).toBe(Fx.NO_SUCH_FILE)
+  const hints = told(client)
+  expect(hints).toMatchObject([{ id: real.id, path: '/', type: Fxp.OPENDIR, reply: { type: Fxp.NAME } }])
+  expect(hints[0]?.reply.all?.toSorted()).toEqual(['a', 'b'])
+  await fill('c')
+  await client.path(Fxp.LSTAT, '/y')
+  expect(told(client)[0]?.reply.all?.toSorted()).toEqual(['a', 'b', 'c'])
+})
+
+test('of a large folder not all names are told, nor in vain of one that is not there', async () => {
+  const { client, fill } = await served()
+  await fill(...Array.from({ length: 257 }, (_, index) => `f${index}`))
+  for (const name of ['/x', '/y', '/none/x', '/none/y']) await client.path(Fxp.LSTAT, name)
+  expect(told(client)).toEqual([])
 })
 
 test('an open for reading tells the attributes and the data that the kernel will ask for', async () => {
@@ -109,7 +129,13 @@ test('a large file comes without its data, an empty one too', async () => {
 test('what is made comes with its attributes, by path and handle, and those of its folder', async () => {
   const { client } = await served()
   await client.path(Fxp.MKDIR, '/sub', { mode: 0o755 })
-  expect(paths(client)).toEqual(['/', '/sub'])
+  const made = told(client)
+  expect(made.map((hint) => [hint.type, hint.path])).toEqual([
+    [Fxp.LSTAT, '/'],
+    [Fxp.LSTAT, '/sub'],
+    [Fxp.OPENDIR, '/sub'],
+  ])
+  expect(made[2]?.reply.all).toEqual([])
   const { handle = '' } = await client.open('/sub/f', Fxf.WRITE | Fxf.CREAT, { mode: 0o600 })
   const hints = told(client)
   expect(hints.map((hint) => [hint.type, hint.path])).toEqual([

@@ -7,6 +7,8 @@
  * The server took it from the host's files when it did the request that it comes with. So it counts only when the guest
  * changed nothing between: no change was under way when that request was sent, and none was sent since. And nothing older
  * follows something newer: the kernel takes a file's new time for new content, and would keep old content that comes after it.
+ *
+ * Of a folder the server may tell all names. Then what has another one is not there, unless the guest has made it since.
  */
 #include "basics.h"
 #include "hints.h"
@@ -20,8 +22,11 @@ enum {
   MOST_BYTES = 16 << 20,
   /* SFTP packet types, draft-ietf-secsh-filexfer-02 section 3 */
   OPEN = 3, CLOSE = 4, READ = 5, WRITE = 6, LSTAT = 7, FSTAT = 8, SETSTAT = 9, FSETSTAT = 10, OPENDIR = 11, READDIR = 12,
-  REMOVE = 13, MKDIR = 14, RMDIR = 15, REALPATH = 16, STAT = 17, READLINK = 19, HANDLE = 102,
+  REMOVE = 13, MKDIR = 14, RMDIR = 15, REALPATH = 16, STAT = 17, RENAME = 18, READLINK = 19, SYMLINK = 20, HANDLE = 102,
+  EXTENDED = 200,
+  MADE = 255,               /* no packet: the guest may have made this path since its folder's names were told */
   HEAD = 9,                 /* bytes before a packet's body: length, type, id */
+  CREAT = 8,
   OPENS_FOR_CHANGE = 2 | 4 | 8 | 16, /* WRITE, APPEND, CREAT, TRUNC, section 6.3 */
 };
 
@@ -85,20 +90,34 @@ static void forget_all(void) {
   while (oldest) drop_oldest();
 }
 
+static void forget(struct hint *hint) {
+  if (hint->bytes[hint->path] != MADE) hint->until = 0;
+}
+
 /* Those of one path no longer count, or those for one type of request; their memory goes when their time is over. */
 static void forget_type(struct bytes path, unsigned char type) {
   for (struct hint *hint = buckets[bucket_of(path)]; hint; hint = hint->next)
-    if (same(path, hint->bytes, hint->path) && (type == 0 || hint->bytes[hint->path] == type)) hint->until = 0;
+    if (same(path, hint->bytes, hint->path) && (type == 0 || hint->bytes[hint->path] == type)) forget(hint);
 }
 
 static void forget_path(struct bytes path) {
   forget_type(path, 0);
 }
 
-static void forget_folder_of(struct bytes path) {
+static struct bytes folder_of(struct bytes path) {
   while (path.length > 0 && path.at[path.length - 1] != '/') path.length--;
   if (path.length > 1) path.length--;
-  forget_path(path);
+  return path;
+}
+
+static int is_below(const unsigned char *at, size_t length, struct bytes path) {
+  return length >= path.length && memcmp(at, path.at, path.length) == 0 && (length == path.length || at[path.length] == '/');
+}
+
+/* A path, and all below it. */
+static void forget_below(struct bytes path) {
+  for (struct hint *hint = oldest; hint; hint = hint->younger)
+    if (is_below(hint->bytes, hint->path, path)) forget(hint);
 }
 
 static struct opened **find_handle(struct bytes handle) {
@@ -132,20 +151,58 @@ static void remember_handle(struct bytes handle, struct bytes path) {
   *at = opened;
 }
 
-/* After a rename the files lie elsewhere. */
-static void forget_paths_of_handles(void) {
+/* After a rename what was at a path or below it lies elsewhere. */
+static void forget_paths_of_handles(struct bytes path) {
   for (int i = 0; i < BUCKETS; i++)
-    for (struct opened *opened = handles[i]; opened; opened = opened->next) opened->path = 0;
+    for (struct opened *opened = handles[i]; opened; opened = opened->next)
+      if (is_below(opened->bytes + opened->handle, opened->path, path)) opened->path = 0;
+}
+
+static void add(struct bytes path, struct bytes tail, struct bytes reply) {
+  struct hint *hint = malloc(sizeof *hint + path.length + tail.length + reply.length);
+  if (!hint) {
+    forget_all();
+    return;
+  }
+  hint->until = now_ms() + LIFE_MS;
+  hint->path = path.length, hint->tail = tail.length, hint->reply = reply.length;
+  memcpy(hint->bytes, path.at, path.length);
+  memcpy(hint->bytes + path.length, tail.at, tail.length);
+  memcpy(hint->bytes + path.length + tail.length, reply.at, reply.length);
+  struct hint **at = &buckets[bucket_of(path)];
+  hint->next = *at;
+  *at = hint;
+  hint->younger = NULL;
+  *youngest = hint;
+  youngest = &hint->younger;
+  count++;
+  total += path.length + tail.length + reply.length;
+}
+
+/* A name of a folder goes, or comes. The folder's names are known still, but for this one. */
+static void change_name(struct bytes path) {
+  static const unsigned char made = MADE;
+  forget_below(path);
+  forget_type(folder_of(path), LSTAT);
+  if (count >= MOST) drop_oldest();
+  add(path, (struct bytes){&made, 1}, (struct bytes){&made, 0});
+}
+
+static void move(struct bytes from, struct bytes to) {
+  change_name(from), change_name(to);
+  forget_paths_of_handles(from), forget_paths_of_handles(to);
 }
 
 struct standing hints_request(const unsigned char *packet, size_t length) {
-  struct bytes rest = {packet + HEAD, length - HEAD}, first = {packet, 0};
+  static const char POSIX_RENAME[] = "posix-rename@openssh.com"; /* OpenSSH PROTOCOL, section 4.3 */
+  struct bytes rest = {packet + HEAD, length - HEAD}, first = {packet, 0}, second, third;
   struct standing standing = {changes_sent, changes_sent == changes_done, 1};
   int has = take(&rest, &first);
   switch (packet[4]) {
   case OPEN:
     if (has && rest.length >= 4 && !(get32(rest.at) & OPENS_FOR_CHANGE)) standing.is_change = 0;
-    else if (has) forget_path(first), forget_folder_of(first);
+    else if (has && rest.length >= 4 && !(get32(rest.at) & CREAT)) forget_path(first);
+    else if (has) change_name(first);
     break;
   case WRITE:
   case FSETSTAT:
@@ -157,7 +214,20 @@ struct standing hints_request(const unsigned char *packet, size_t length) {
     break;
   case REMOVE:
   case MKDIR:
-    if (has) forget_path(first), forget_folder_of(first);
+  case RMDIR:
+    if (has) change_name(first);
+    break;
+  case SYMLINK:
+    /* The target comes first, as OpenSSH has it (PROTOCOL, section 4.1). */
+    if (has && take(&rest, &second)) change_name(second);
+    break;
+  case RENAME:
+    if (has && take(&rest, &second)) move(first, second);
+    break;
+  case EXTENDED:
+    if (has && same(first, (const unsigned char *)POSIX_RENAME, sizeof POSIX_RENAME - 1) && take(&rest, &second) && take(&rest, &third))
+      move(second, third);
+    else forget_all();
     break;
   case CLOSE:
     if (has) forget_handle(first);
@@ -177,9 +247,8 @@ struct standing hints_request(const unsigned char *packet, size_t length) {
     standing.is_change = 0;
     break;
   default:
-    /* A rename moves all that lies below it; what is not known may do anything. */
+    /* What is not known may do anything. */
     forget_all();
-    forget_paths_of_handles();
   }
   if (standing.is_change) standing.changes = ++changes_sent;
   return standing;
@@ -204,24 +273,6 @@ int hints_belong(const unsigned char *lstat, size_t length, const unsigned char 
 void hints_opened(const unsigned char *open, size_t length) {
   struct bytes rest = {open + HEAD, length - HEAD}, path;
   if (take(&rest, &path)) forget_type(path, LSTAT);
-}
-
-static void add(struct bytes path, struct bytes tail, struct bytes reply) {
-  struct hint *hint = malloc(sizeof *hint + path.length + tail.length + reply.length);
-  if (!hint) return;
-  hint->until = now_ms() + LIFE_MS;
-  hint->path = path.length, hint->tail = tail.length, hint->reply = reply.length;
-  memcpy(hint->bytes, path.at, path.length);
-  memcpy(hint->bytes + path.length, tail.at, tail.length);
-  memcpy(hint->bytes + path.length + tail.length, reply.at, reply.length);
-  struct hint **at = &buckets[bucket_of(path)];
-  hint->next = *at;
-  *at = hint;
-  hint->younger = NULL;
-  *youngest = hint;
-  youngest = &hint->younger;
-  count++;
-  total += path.length + tail.length + reply.length;
 }
 
 void hints_take(const struct standing *standing, const unsigned char *packet, size_t length) {
@@ -257,6 +308,35 @@ size_t hints_answer(const unsigned char *packet, size_t length, unsigned char *r
     return HEAD + hint->reply - 1;
   }
   return 0;
+}
+
+/* The hint for a type of request about a path, or NULL. */
+static const struct hint *find_hint(struct bytes path, unsigned char type) {
+  const struct hint *hint = oldest ? buckets[bucket_of(path)] : NULL;
+  while (hint && !(same(path, hint->bytes, hint->path) && hint->bytes[hint->path] == type && hint->until > now_ms())) hint = hint->next;
+  return hint;
+}
+
+size_t hints_known(const char *path, unsigned char type, size_t skip, void *buffer, size_t size) {
+  const struct hint *hint = find_hint((struct bytes){(const unsigned char *)path, strlen(path)}, type);
+  if (!hint || hint->reply < skip || hint->reply - skip > size) return 0;
+  memcpy(buffer, hint->bytes + hint->path + hint->tail + skip, hint->reply - skip);
+  return hint->reply - skip;
+}
+
+/* The reply of an OPENDIR that is known: its type, and all names (src/mounts/protocol.ts). */
+int hints_absent(const char *path) {
+  struct bytes key = {(const unsigned char *)path, strlen(path)}, folder = folder_of(key), name;
+  const struct hint *hint = find_hint(folder, OPENDIR);
+  /* The share itself lies in no folder. */
+  if (!hint || same(folder, key.at, key.length) || find_hint(key, MADE)) return 0;
+  size_t length = strlen(strrchr(path, '/') + 1);
+  struct bytes wanted = {key.at + key.length - length, length};
+  /* Some file systems have several spellings of one name, but not of these. */
+  for (size_t i = 0; i < wanted.length; i++) if (wanted.at[i] >= 0x80) return 0;
+  struct bytes names = {hint->bytes + hint->path + hint->tail + 1, hint->reply - 1};
+  while (take(&names, &name)) if (same(name, wanted.at, wanted.length)) return 0;
+  return names.length == 0;
 }
 
 void hints_forget(void) {

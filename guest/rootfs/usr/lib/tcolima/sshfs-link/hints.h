@@ -24,6 +24,10 @@ void hints_opened(const unsigned char *open, size_t length);
 void hints_take(const struct standing *standing, const unsigned char *packet, size_t length);
 /* The whole reply to a request, if it is known: gives its length, or 0. `reply` holds MAX_HINT bytes. */
 size_t hints_answer(const unsigned char *packet, size_t length, unsigned char *reply);
+/* As link_known in link.h. */
+size_t hints_known(const char *path, unsigned char type, size_t skip, void *buffer, size_t size);
+/* As link_absent in link.h. */
+int hints_absent(const char *path);
 /* Nothing is known any more. */
 void hints_forget(void);
 

@@ -14,6 +14,7 @@
 #include "basics.h"
 #include "errors.h"
 #include "hints.h"
+#include "link.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -462,6 +463,20 @@ ssize_t read(int fd, void *buffer, size_t size) {
   }
   pthread_mutex_unlock(&lock);
   return n;
+}
+
+size_t link_known(const char *path, unsigned char type, size_t skip, void *buffer, size_t size) {
+  pthread_mutex_lock(&lock);
+  size_t length = hints_known(path, type, skip, buffer, size);
+  pthread_mutex_unlock(&lock);
+  return length;
+}
+
+int link_absent(const char *path) {
+  pthread_mutex_lock(&lock);
+  int absent = hints_absent(path);
+  pthread_mutex_unlock(&lock);
+  return absent;
 }
 
 /* sshfs writes each packet whole, with one call. */
