@@ -53,10 +53,37 @@ describe.each(['pool', 'at once'])('looks at the host, %s', (way) => {
     fs.closeSync(made)
   })
 
+  it('makes, writes, reads and removes', async () => {
+    const made = `made ${way}`
+    await files.mkdir(inside(made), 0o700)
+    const { O_CREAT, O_EXCL, O_RDWR } = fs.constants
+    const fd = await files.open(inside(`${made}/file`), O_RDWR | O_CREAT | O_EXCL, 0o600)
+    // More than is done at once, behind something that is.
+    const large = Buffer.alloc(2 << 20, 'x')
+    await files.write(fd, Buffer.from('head'), 0)
+    await files.write(fd, large, 4)
+    const [start, all] = [Buffer.alloc(8), Buffer.alloc(64 * 1024)]
+    expect(await files.readStart(fd, start)).toBe(8)
+    expect(await files.readStart(fd, all)).toBe(all.length)
+    expect(String(start)).toBe('headxxxx')
+    expect((await files.fstat(fd)).size).toBe(large.length + 4)
+    fs.closeSync(fd)
+    await expect(files.rmdir(inside(made))).rejects.toMatchObject({ code: 'ENOTEMPTY' })
+    await files.unlink(inside(`${made}/file`))
+    await files.rmdir(inside(made))
+    expect(fs.existsSync(inside(made))).toBe(false)
+  })
+
   it('rejects with the error of the system', async () => {
-    for (const look of [files.lstat(inside('none')), files.open(inside('none'), fs.constants.O_RDONLY, 0)]) {
-      await expect(look).rejects.toMatchObject({ code: 'ENOENT' })
-    }
+    const none = inside('none')
+    const steps = [
+      () => files.lstat(none),
+      () => files.open(none, fs.constants.O_RDONLY, 0),
+      () => files.unlink(none),
+      () => files.rmdir(none),
+      () => files.mkdir(inside('none/inner'), 0o700),
+    ]
+    for (const step of steps) await expect(step()).rejects.toMatchObject({ code: 'ENOENT' })
     await expect(files.fstat(1_000_000)).rejects.toMatchObject({ code: 'EBADF' })
   })
 })
