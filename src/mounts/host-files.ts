@@ -64,8 +64,8 @@ export class HostFiles {
   /** `mkdir`. */
   async mkdir(path: Buffer, mode: number): Promise<void> {
     await this.quick(
-      () => void fs.mkdirSync(path, { mode }),
-      async () => void (await fs.promises.mkdir(path, { mode })),
+      () => fs.mkdirSync(path, { mode }),
+      () => fs.promises.mkdir(path, { mode }),
     )
   }
 
