@@ -8,8 +8,8 @@ import { docker, eventually, tcolima } from './harness.ts'
 
 const profile = 'shared'
 const shared = inject('shared')
-// The guest's caches hold for 1.5 s (docs/mounts.md), by a clock that software emulation on a busy machine may slow.
-const staleMs = 1500
+// The guest's caches hold for 1 s (docs/mounts.md), by a clock that software emulation on a busy machine may slow.
+const staleMs = 2000
 
 const scripts = path.join(import.meta.dirname, 'mounts')
 const tools = path.join(shared.userHome, 'share', 'tools')
