@@ -130,7 +130,8 @@ async function attributes(share: Share, paths: string[], place?: string): Promis
 /** The names of a small folder. */
 async function names(share: Share, path: string): Promise<Hint[]> {
   const clean = cleanPath(path)
-  const place = await share.paths.place(clean)
+  // With links followed and confined: a folder may be reached by one.
+  const place = await share.paths.followed(clean)
   const quick = share.platform === 'linux' && share.paths.files.atOnce()
   const all = quick ? wholeFolder(place, MOST_NAMES) : undefined
   if (!all) return []
