@@ -50,7 +50,7 @@ struct opened {
 
 static struct hint *buckets[BUCKETS], *oldest, **youngest = &oldest;
 static struct opened *handles[BUCKETS];
-static size_t count, total;
+static size_t count, total, handles_open;
 static uint64_t changes_sent, changes_done;
 
 /* Takes a string (RFC 4251 section 5) off the front of `rest`. Gives whether there was one. */
@@ -136,6 +136,7 @@ static void forget_handle(struct bytes handle) {
   struct opened **at = find_handle(handle), *opened = *at;
   if (!opened) return;
   *at = opened->next;
+  handles_open--;
   free(opened);
 }
 
@@ -149,11 +150,12 @@ static void remember_handle(struct bytes handle, struct bytes path) {
   struct opened **at = &handles[bucket_of(handle)];
   opened->next = *at;
   *at = opened;
+  handles_open++;
 }
 
 /* After a rename what was at a path or below it lies elsewhere. */
 static void forget_paths_of_handles(struct bytes path) {
-  for (int i = 0; i < BUCKETS; i++)
+  for (int i = 0; i < BUCKETS && handles_open > 0; i++)
     for (struct opened *opened = handles[i]; opened; opened = opened->next)
       if (is_below(opened->bytes + opened->handle, opened->path, path)) opened->path = 0;
 }
@@ -182,15 +184,17 @@ static void add(struct bytes path, struct bytes tail, struct bytes reply) {
 /* A name of a folder goes, or comes. The folder's names are known still, but for this one. */
 static void change_name(struct bytes path) {
   static const unsigned char made = MADE;
-  forget_below(path);
+  forget_path(path);
   forget_type(folder_of(path), LSTAT);
   if (count >= MOST) drop_oldest();
   add(path, (struct bytes){&made, 1}, (struct bytes){&made, 0});
 }
 
-static void move(struct bytes from, struct bytes to) {
-  change_name(from), change_name(to);
-  forget_paths_of_handles(from), forget_paths_of_handles(to);
+/* What lies below moves too. */
+static void move(struct bytes path) {
+  change_name(path);
+  forget_below(path);
+  forget_paths_of_handles(path);
 }
 
 struct standing hints_request(const unsigned char *packet, size_t length) {
@@ -222,11 +226,11 @@ struct standing hints_request(const unsigned char *packet, size_t length) {
     if (has && take(&rest, &second)) change_name(second);
     break;
   case RENAME:
-    if (has && take(&rest, &second)) move(first, second);
+    if (has && take(&rest, &second)) move(first), move(second);
     break;
   case EXTENDED:
     if (has && same(first, (const unsigned char *)POSIX_RENAME, sizeof POSIX_RENAME - 1) && take(&rest, &second) && take(&rest, &third))
-      move(second, third);
+      move(second), move(third);
     else forget_all();
     break;
   case CLOSE:
