@@ -1,45 +1,41 @@
 import fs from 'node:fs'
 import { bytesOf, folderOf, join, nameOf } from './share-path.ts'
 
+/** Bytes of a folder that is read for the sake of hints. One that was large stays so on some file systems, when empty too. */
+const LARGEST = 64 * 1024
+
 /**
  * The names in a folder of the host (a real path, byte string), as byte strings. Gives undefined where there are more than
  * `most`, and where other spellings of a name may lead to the same file: then a name that is none of them may be there all
- * the same. For local file systems of Linux; throws system errors. `exists` is for tests.
+ * the same. `made`: the folder was just made. For local file systems of Linux; throws system errors. `exists` is for tests.
  */
 export function wholeFolder(
   place: string,
   most: number,
+  made: boolean,
   exists: (place: string) => boolean = isThere,
 ): string[] | undefined {
-  const names = upTo(place, most)
-  return names && tellsCaseApart(place, names, exists) ? names : undefined
+  if (fs.lstatSync(bytesOf(place)).size > LARGEST) return undefined
+  const names = fs.readdirSync(bytesOf(place), { encoding: 'buffer' }).map((name) => name.toString('latin1'))
+  return names.length <= most && tellsCaseApart(place, names, made, exists) ? names : undefined
 }
 
-function upTo(place: string, most: number): string[] | undefined {
-  // Node's types know only text encodings here, but it gives names as bytes too.
-  const encoding = 'buffer' as BufferEncoding
-  const dir = fs.opendirSync(bytesOf(place), { encoding, bufferSize: most + 1 })
-  try {
-    const names: string[] = []
-    for (let entry = dir.readSync(); entry; entry = dir.readSync()) {
-      if (names.length === most) return undefined
-      names.push((entry.name as unknown as Buffer).toString('latin1'))
-    }
-    return names
-  } finally {
-    dir.closeSync()
-  }
-}
-
-/** FAT does not, nor do folders of ext4 with `+F`, which what is made in them inherits. */
-function tellsCaseApart(place: string, names: string[], exists: (place: string) => boolean): boolean {
+/**
+ * FAT does not, nor do folders of ext4 with `+F`. What is made in a folder has it from there; of any other folder its own
+ * name says nothing.
+ */
+function tellsCaseApart(
+  place: string,
+  names: string[],
+  made: boolean,
+  exists: (place: string) => boolean,
+): boolean {
   const name = names.find(hasLetter)
   if (name !== undefined) {
     const other = otherCase(name)
     return names.includes(other) || !exists(join(place, other))
   }
-  const own = nameOf(place)
-  return hasLetter(own) && !exists(join(folderOf(place), otherCase(own)))
+  return made && hasLetter(nameOf(place)) && !exists(join(folderOf(place), otherCase(nameOf(place))))
 }
 
 function isThere(place: string): boolean {

@@ -16,6 +16,10 @@ const MOST_NAMES = 256
 /** Milliseconds in which a client that makes many files looks for the next one; and folders in which some do at once. */
 const PAUSE_MS = 1000
 const MISSED = 64
+/** Milliseconds until a folder's names are told again: the client keeps them for half a second. */
+const TOLD_MS = 400
+/** Bytes of hints in one packet; the client takes no packet of twice the size. */
+const MOST_BYTES = 128 * 1024
 /** What the guest's kernel reads in, in bytes. */
 const PAGE = 4096
 
@@ -29,8 +33,8 @@ interface Hint {
 /** Makes the hints for one client: what it will probably ask next. */
 export class Hints {
   readonly #walks = new Walks()
-  /** Folders in which something was looked for in vain, and when. */
-  readonly #missed = new Map<string, number>()
+  /** Folders in which something was looked for in vain, when, and when their names were told, or were too many. */
+  readonly #missed = new Map<string, { at: number; told: number }>()
 
   /**
    * Takes a request that was done and its reply; gives a packet to send before the reply, or undefined. To be called under
@@ -60,7 +64,7 @@ export class Hints {
       case 'mkdir':
         return [
           ...(await attributes(share, [parentOf(request.path), cleanPath(request.path)])),
-          ...(statusIn(reply) === Fx.OK ? await names(share, request.path) : []),
+          ...(statusIn(reply) === Fx.OK ? await names(share, request.path, true) : []),
         ]
       case 'setstat':
         return await attributes(share, [cleanPath(request.path)])
@@ -90,11 +94,13 @@ export class Hints {
   async #absent(share: Share, path: string): Promise<Hint[]> {
     const folder = parentOf(path)
     const now = performance.now()
-    const again = now - (this.#missed.get(folder) ?? Number.NEGATIVE_INFINITY) < PAUSE_MS
+    const before = this.#missed.get(folder)
     // Only the last few: it is no harm to tell late.
-    if (this.#missed.size >= MISSED) this.#missed.clear()
-    this.#missed.set(folder, now)
-    return again ? await names(share, folder) : []
+    if (!before && this.#missed.size >= MISSED) this.#missed.clear()
+    const missed = before ?? { at: Number.NEGATIVE_INFINITY, told: Number.NEGATIVE_INFINITY }
+    const tells = now - missed.at < PAUSE_MS && now - missed.told > TOLD_MS
+    this.#missed.set(folder, { at: now, told: tells ? now : missed.told })
+    return tells ? await names(share, folder, false) : []
   }
 }
 
@@ -104,12 +110,11 @@ export function forgetHints(): Buffer {
 }
 
 function hintsPacket(id: number, hints: Hint[]): Buffer {
-  const size = hints.reduce(
-    (sum, hint) => sum + 12 + hint.path.length + hint.request.length + hint.reply.length,
-    9,
-  )
-  const writer = new ByteWriter(HINTS, size).u32(id)
-  for (const { path, request, reply } of hints) writer.text(path).text(request).text(reply)
+  const writer = new ByteWriter(HINTS, 4096).u32(id)
+  for (const { path, request, reply } of hints) {
+    if (writer.length > MOST_BYTES) break
+    writer.text(path).text(request).text(reply)
+  }
   return writer.finish()
 }
 
@@ -127,13 +132,13 @@ async function attributes(share: Share, paths: string[], place?: string): Promis
   return (await Promise.all(looks)).filter((hint) => hint !== undefined)
 }
 
-/** The names of a small folder. */
-async function names(share: Share, path: string): Promise<Hint[]> {
+/** The names of a small folder; `made`: it was just made. */
+async function names(share: Share, path: string, made: boolean): Promise<Hint[]> {
+  if (share.platform !== 'linux') return []
   const clean = cleanPath(path)
   // With links followed and confined: a folder may be reached by one.
   const place = await share.paths.followed(clean)
-  const quick = share.platform === 'linux' && share.paths.files.atOnce()
-  const all = quick ? wholeFolder(place, MOST_NAMES) : undefined
+  const all = share.paths.files.ifQuick(() => wholeFolder(place, MOST_NAMES, made))
   if (!all) return []
   const reply = body(Fxp.NAME, (writer) => {
     for (const name of all) writer.text(name)

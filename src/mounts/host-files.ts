@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { openFd, readFd, statFd, writeFd } from './fd.ts'
+import { openFd, readFd, statFd, syncFd, writeFd } from './fd.ts'
 import { isLocalFolder } from './local-folder.ts'
 
 /** Milliseconds until what is mounted below a share is looked at again. */
@@ -10,18 +10,22 @@ const restMs = 2000
 /** Bytes that are written or read at once, and of a file that is removed at once. */
 const small = 32 * 1024
 const smallFile = 1 << 20
+/** Bytes of a folder that is removed at once: one that was large stays so on some file systems. */
+const smallFolder = 64 * 1024
 
 /**
  * The small steps that most requests consist of, answered from the system's memory. On a local file system they
  * are done at once: a trip through Node's thread pool takes ten times as long as a step itself, and far longer on a
  * busy host. On any other they go through the pool, since a file server that is gone would stop the whole process. So do
- * changes and data for a while when one of them had to wait for its disk.
+ * changes and data while something is brought to the disk, which they may have to wait for, and for a while when one of them
+ * had to wait.
  */
 export class HostFiles {
   private root: string | undefined
   private local = false
   private lookAgain = 0
   private restUntil = 0
+  private syncing = 0
 
   /** Takes the share's root, a real path as a byte string. Until then everything goes through the pool. */
   setRoot(root: string): void {
@@ -56,7 +60,8 @@ export class HostFiles {
   /** `open`; cutting a file may take long and goes through the pool in any case. */
   async open(path: Buffer, flags: number, mode: number): Promise<number> {
     const pooled = () => openFd(path, flags, mode)
-    if (flags & fs.constants.O_EXCL) return await this.quick(() => fs.openSync(path, flags, mode), pooled)
+    const makes = fs.constants.O_CREAT | fs.constants.O_EXCL
+    if ((flags & makes) === makes) return await this.quick(() => fs.openSync(path, flags, mode), pooled)
     const changes = (flags & (fs.constants.O_CREAT | fs.constants.O_TRUNC)) !== 0
     return !changes && this.atOnce() ? fs.openSync(path, flags, mode) : await pooled()
   }
@@ -71,17 +76,15 @@ export class HostFiles {
 
   /** `rmdir`. */
   async rmdir(path: Buffer): Promise<void> {
-    await this.quick(
-      () => fs.rmdirSync(path),
-      () => fs.promises.rmdir(path),
-    )
+    const pooled = () => fs.promises.rmdir(path)
+    if (this.isLarger(path, smallFolder)) return await pooled()
+    await this.quick(() => fs.rmdirSync(path), pooled)
   }
 
   /** `unlink`; to give back a large file's place takes its time. */
   async unlink(path: Buffer): Promise<void> {
     const pooled = () => fs.promises.unlink(path)
-    if (this.atOnce() && (fs.lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > smallFile)
-      return await pooled()
+    if (this.isLarger(path, smallFile)) return await pooled()
     await this.quick(() => fs.unlinkSync(path), pooled)
   }
 
@@ -106,19 +109,38 @@ export class HostFiles {
     return this.atOnce() ? fs.fstatSync(fd) : await statFd(fd)
   }
 
-  private async quick<T>(atOnce: () => T, pooled: () => Promise<T>): Promise<T> {
-    const began = performance.now()
-    if (!this.atOnce() || began < this.restUntil) return await pooled()
+  /** Brings an open file to the disk. */
+  async sync(fd: number): Promise<void> {
+    this.syncing++
     try {
-      return atOnce()
+      await syncFd(fd)
+    } finally {
+      this.syncing--
+    }
+  }
+
+  /** Does something small at once; gives undefined where that would have to go through the pool. Throws as `work` does. */
+  ifQuick<T>(work: () => T): T | undefined {
+    const began = performance.now()
+    if (!this.atOnce() || this.syncing > 0 || began < this.restUntil) return undefined
+    try {
+      return work()
     } finally {
       const ended = performance.now()
       if (ended - began > slowMs) this.restUntil = ended + restMs
     }
   }
 
-  /** Whether all of the share is on file systems of this host. */
-  atOnce(): boolean {
+  private async quick<T>(atOnce: () => T, pooled: () => Promise<T>): Promise<T> {
+    const done = this.ifQuick(() => ({ result: atOnce() }))
+    return done ? done.result : await pooled()
+  }
+
+  private isLarger(path: Buffer, bytes: number): boolean {
+    return this.atOnce() && (fs.lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > bytes
+  }
+
+  private atOnce(): boolean {
     const now = performance.now()
     if (this.root !== undefined && now >= this.lookAgain) {
       this.lookAgain = now + lookMs

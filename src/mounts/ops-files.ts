@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs'
 import { errnoOf } from '../host/errors.ts'
 import { DATA_HEADER, dataReply, handleReply, statusReply } from './codec-replies.ts'
 import type { Request } from './codec-requests.ts'
-import { chmodFd, closeFd, openFd, readFd, statFd, syncFd, writeFd } from './fd.ts'
+import { chmodFd, closeFd, openFd, readFd, statFd, writeFd } from './fd.ts'
 import type { FileHandle } from './handles.ts'
 import { HostFiles } from './host-files.ts'
 import { byFd, hostMode, settle } from './modes.ts'
@@ -74,7 +74,7 @@ export function write(share: Share, request: Of<'write'>): Promise<Buffer> {
 /** fsync@openssh.com. */
 export function fsync(share: Share, request: { id: number; handle: string }): Promise<Buffer> {
   return share.handles.withFile(request.handle, async (file) => {
-    await syncFd(file.fd)
+    await share.paths.files.sync(file.fd)
     return statusReply(request.id, Fx.OK, '')
   })
 }
@@ -95,7 +95,8 @@ export function openFlags(pflags: number): number {
   if (pflags & Fxf.APPEND) flags |= constants.O_APPEND
   if (pflags & Fxf.CREAT) flags |= constants.O_CREAT
   if (pflags & Fxf.TRUNC) flags |= constants.O_TRUNC
-  if (pflags & Fxf.EXCL) flags |= constants.O_EXCL
+  // Without the other it means nothing.
+  if (pflags & Fxf.CREAT && pflags & Fxf.EXCL) flags |= constants.O_EXCL
   return flags
 }
 

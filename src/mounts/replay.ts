@@ -58,6 +58,7 @@ export class Replays {
   readonly #aside = new Map<string, string>()
   readonly #file: string | undefined
   #begin: () => void = () => {}
+  #begun = 0
 
   /** Takes the file to keep expected paths in; without one nothing outlives the process. */
   constructor(file?: string) {
@@ -77,6 +78,11 @@ export class Replays {
     return this.#beliefs.size > 0 || this.#leftover.size > 0 || this.#aside.size > 0
   }
 
+  /** How often steps began to be expected. */
+  get begun(): number {
+    return this.#begun
+  }
+
   /** Takes what to call when steps begin to be expected: what the client was told ahead counts no more. */
   listen(begin: () => void): void {
     this.#begin = begin
@@ -89,6 +95,7 @@ export class Replays {
       if (kept.length > 0) writeSteps(this.#file, kept)
     }
     for (const step of steps) for (const [path, belief] of beliefsOf(step)) this.#beliefs.set(path, belief)
+    this.#begun++
     this.#begin()
   }
 

@@ -91,9 +91,10 @@ async function perform(share: Share, request: Request): Promise<Buffer> {
   const reply = await (request.kind === 'lstat' ? looked(share, request) : operate(share, request))
   if (share.observer) tell(share.observer, request)
   // A replay makes the client believe things that the host's files do not say.
+  const begun = share.replays?.begun
   if (!share.hints || share.replays?.expecting) return reply
   const ahead = await share.hints.with(share, request, reply)
-  return ahead ? Buffer.concat([ahead, reply]) : reply
+  return ahead && begun === share.replays?.begun ? Buffer.concat([ahead, reply]) : reply
 }
 
 /** That there is nothing is an answer too, to which hints belong. */

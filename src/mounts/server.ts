@@ -132,7 +132,10 @@ class Session {
     this.sender = new Sender(stream, () => this.pump())
     this.replies = this.newReplies()
     options.replays?.listen(() => {
-      if (this.initialised && !this.finished && this.share.hints) this.sender.send(forgetHints())
+      if (!this.initialised || this.finished || !this.share.hints) return
+      this.sender.send(forgetHints())
+      // And what waits with replies that are not sent yet.
+      this.replies.place()(forgetHints())
     })
     if (options.journal !== undefined) this.packets.hunt(journal.state.relay)
     this.listen()

@@ -17,24 +17,33 @@ function fill(...names: string[]) {
 
 test('gives all names, and none of a folder with more', () => {
   fill('a', 'b')
-  expect(wholeFolder(folder, 2)?.toSorted()).toEqual(['a', 'b'])
-  expect(wholeFolder(folder, 1)).toBeUndefined()
-  expect(() => wholeFolder(path.join(folder, 'none'), 1)).toThrow('ENOENT')
+  expect(wholeFolder(folder, 2, false)?.toSorted()).toEqual(['a', 'b'])
+  expect(wholeFolder(folder, 1, false)).toBeUndefined()
+  expect(() => wholeFolder(path.join(folder, 'none'), 1, false)).toThrow('ENOENT')
+})
+
+test('of a folder without letters only one that was just made is told: it is as the folder it is in', () => {
+  fill('1', '2')
+  expect(wholeFolder(folder, 10, false)).toBeUndefined()
+  expect(wholeFolder(folder, 10, true)).toHaveLength(2)
 })
 
 // What a file system does that takes both cases for one.
 const oneCase = () => true
 
 test.each([
-  ['of several', ['1', 'read.me']],
-  ['none, by its own', []],
-])('a folder whose file system does not tell upper and lower case apart is not told: %s', (_, names) => {
-  fill(...names)
-  expect(wholeFolder(folder, 10)).toHaveLength(names.length)
-  expect(wholeFolder(folder, 10, oneCase)).toBeUndefined()
-})
+  ['of several', ['1', 'read.me'], false],
+  ['none, by its own', [], true],
+])(
+  'a folder whose file system does not tell upper and lower case apart is not told: %s',
+  (_, names, made) => {
+    fill(...names)
+    expect(wholeFolder(folder, 10, made)).toHaveLength(names.length)
+    expect(wholeFolder(folder, 10, made, oneCase)).toBeUndefined()
+  },
+)
 
 test('both cases side by side are two files', () => {
   fill('a', 'A')
-  expect(wholeFolder(folder, 10, oneCase)?.toSorted()).toEqual(['A', 'a'])
+  expect(wholeFolder(folder, 10, false, oneCase)?.toSorted()).toEqual(['A', 'a'])
 })

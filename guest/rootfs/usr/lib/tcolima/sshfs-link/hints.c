@@ -67,6 +67,10 @@ static int same(struct bytes a, const unsigned char *at, size_t length) {
   return a.length == length && memcmp(a.at, at, length) == 0;
 }
 
+static int is(struct bytes a, const char *text) {
+  return same(a, (const unsigned char *)text, strlen(text));
+}
+
 /* FNV-1a */
 static unsigned bucket_of(struct bytes key) {
   uint32_t hash = 2166136261u;
@@ -84,6 +88,10 @@ static void drop_oldest(void) {
   count--;
   total -= hint->path + hint->tail + hint->reply;
   free(hint);
+}
+
+static void drop_expired(void) {
+  for (int64_t now = now_ms(); oldest && oldest->until <= now;) drop_oldest();
 }
 
 static void forget_all(void) {
@@ -186,6 +194,7 @@ static void change_name(struct bytes path) {
   static const unsigned char made = MADE;
   forget_path(path);
   forget_type(folder_of(path), LSTAT);
+  drop_expired();
   if (count >= MOST) drop_oldest();
   add(path, (struct bytes){&made, 1}, (struct bytes){&made, 0});
 }
@@ -198,7 +207,6 @@ static void move(struct bytes path) {
 }
 
 struct standing hints_request(const unsigned char *packet, size_t length) {
-  static const char POSIX_RENAME[] = "posix-rename@openssh.com"; /* OpenSSH PROTOCOL, section 4.3 */
   struct bytes rest = {packet + HEAD, length - HEAD}, first = {packet, 0}, second, third;
   struct standing standing = {changes_sent, changes_sent == changes_done, 1};
   int has = take(&rest, &first);
@@ -229,7 +237,9 @@ struct standing hints_request(const unsigned char *packet, size_t length) {
     if (has && take(&rest, &second)) move(first), move(second);
     break;
   case EXTENDED:
-    if (has && same(first, (const unsigned char *)POSIX_RENAME, sizeof POSIX_RENAME - 1) && take(&rest, &second) && take(&rest, &third))
+    if (has && (is(first, "fsync@openssh.com") || is(first, "statvfs@openssh.com") || is(first, "fstatvfs@openssh.com")))
+      standing.is_change = 0;
+    else if (has && is(first, "posix-rename@openssh.com") && take(&rest, &second) && take(&rest, &third))
       move(second), move(third);
     else forget_all();
     break;
@@ -264,6 +274,8 @@ void hints_reply(const struct standing *standing, const unsigned char *request, 
   struct bytes body = {reply + HEAD, length - HEAD}, handle;
   if (standing->is_change) changes_done++;
   if (!take(&rest, &first)) return;
+  /* Its names came with attributes, newer ones than what came before it. */
+  if (request[4] == READDIR) forget_all();
   if (request[4] == LSTAT) forget_path(first);
   if (request[4] == FSTAT) forget_path(path_of(first));
   if (request[4] == OPEN && reply[4] == HANDLE && take(&body, &handle)) remember_handle(handle, first);
@@ -282,7 +294,7 @@ void hints_opened(const unsigned char *open, size_t length) {
 void hints_take(const struct standing *standing, const unsigned char *packet, size_t length) {
   struct bytes rest = {packet + HEAD, length - HEAD}, path, tail, reply;
   if (!standing->alone || standing->changes != changes_sent) return;
-  for (int64_t now = now_ms(); oldest && oldest->until <= now;) drop_oldest();
+  drop_expired();
   while (take(&rest, &path) && take(&rest, &tail) && take(&rest, &reply)) {
     if (tail.length == 0 || reply.length == 0 || reply.length > MAX_HINT - HEAD) continue;
     /* What was read before these attributes were looked at is not to come after them. */
@@ -315,14 +327,14 @@ size_t hints_answer(const unsigned char *packet, size_t length, unsigned char *r
 }
 
 /* The hint for a type of request about a path, or NULL. */
-static const struct hint *find_hint(struct bytes path, unsigned char type) {
+static const struct hint *find_hint(struct bytes path, unsigned char type, int64_t now) {
   const struct hint *hint = oldest ? buckets[bucket_of(path)] : NULL;
-  while (hint && !(same(path, hint->bytes, hint->path) && hint->bytes[hint->path] == type && hint->until > now_ms())) hint = hint->next;
+  while (hint && !(same(path, hint->bytes, hint->path) && hint->bytes[hint->path] == type && hint->until > now)) hint = hint->next;
   return hint;
 }
 
 size_t hints_known(const char *path, unsigned char type, size_t skip, void *buffer, size_t size) {
-  const struct hint *hint = find_hint((struct bytes){(const unsigned char *)path, strlen(path)}, type);
+  const struct hint *hint = find_hint((struct bytes){(const unsigned char *)path, strlen(path)}, type, now_ms());
   if (!hint || hint->reply < skip || hint->reply - skip > size) return 0;
   memcpy(buffer, hint->bytes + hint->path + hint->tail + skip, hint->reply - skip);
   return hint->reply - skip;
@@ -331,13 +343,16 @@ size_t hints_known(const char *path, unsigned char type, size_t skip, void *buff
 /* The reply of an OPENDIR that is known: its type, and all names (src/mounts/protocol.ts). */
 int hints_absent(const char *path) {
   struct bytes key = {(const unsigned char *)path, strlen(path)}, folder = folder_of(key), name;
-  const struct hint *hint = find_hint(folder, OPENDIR);
+  /* One moment for both: what was made since the names were told counts for longer than they do. */
+  int64_t now = now_ms();
+  const struct hint *hint = find_hint(folder, OPENDIR, now);
   /* The share itself lies in no folder. */
-  if (!hint || same(folder, key.at, key.length) || find_hint(key, MADE)) return 0;
+  if (!hint || same(folder, key.at, key.length) || find_hint(key, MADE, now)) return 0;
   size_t length = strlen(strrchr(path, '/') + 1);
   struct bytes wanted = {key.at + key.length - length, length};
-  /* Some file systems have several spellings of one name, but not of these. */
-  for (size_t i = 0; i < wanted.length; i++) if (wanted.at[i] >= 0x80) return 0;
+  /* Some file systems know a file by several spellings, by its short name of DOS, or by one that they do not list. */
+  for (size_t i = 0; i < wanted.length; i++) if (wanted.at[i] >= 0x80 || wanted.at[i] == '~') return 0;
+  if (is(wanted, ".zfs")) return 0;
   struct bytes names = {hint->bytes + hint->path + hint->tail + 1, hint->reply - 1};
   while (take(&names, &name)) if (same(name, wanted.at, wanted.length)) return 0;
   return names.length == 0;

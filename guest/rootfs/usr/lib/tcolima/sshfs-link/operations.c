@@ -43,8 +43,7 @@ static const ino_t UNKNOWN_INODE = 0xffffffff;
 
 typedef int (*fill_dir)(void *, const char *, const struct stat *, off_t, int);
 
-/* struct fuse_entry_param (fuse_lowlevel.h), struct fuse_conn_info and fuse_file_info (fuse_common.h), as far as needed. */
-struct entry { uint64_t inode, generation; struct stat attributes; };
+/* struct fuse_conn_info and fuse_file_info (fuse_common.h), as far as they are needed. */
 struct connection { uint32_t major, minor, max_write, max_read, max_readahead, capable, want; };
 struct file {
   int flags;
@@ -153,13 +152,4 @@ void *fuse_new(void *args, const void *given, size_t size, void *data) {
   void *(*next)(void *, const void *, size_t, void *);
   next = (void *(*)(void *, const void *, size_t, void *))dlsym(RTLD_NEXT, "fuse_new");
   return next(args, with_ours(given, size), size, data);
-}
-
-/* libfuse gives the inode of a looked-up file everywhere but here. */
-size_t fuse_add_direntplus(void *request, char *buffer, size_t size, const char *name, const struct entry *entry, off_t at) {
-  static size_t (*next)(void *, char *, size_t, const char *, const struct entry *, off_t);
-  if (!next) next = (size_t (*)(void *, char *, size_t, const char *, const struct entry *, off_t))dlsym(RTLD_NEXT, "fuse_add_direntplus");
-  /* The caller's own. */
-  if (entry && entry->inode) ((struct entry *)entry)->attributes.st_ino = entry->inode;
-  return next(request, buffer, size, name, entry, at);
 }
