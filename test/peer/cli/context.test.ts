@@ -50,7 +50,7 @@ const hostOf = (name: string) =>
   docker('context', 'inspect', '-f', '{{.Endpoints.docker.Host}}', `tcolima-${name}`)
 const all = () => docker('context', 'ls', '-q').split('\n')
 
-describe('the docker context', () => {
+describe('the docker context (B46)', () => {
   it('is made and active, and the user is back where they were after a stop', async () => {
     expect(await show('one')).toEqual({ detail: 'tcolima-one' })
     expect([active(), hostOf('one')]).toEqual(['tcolima-one', 'unix:///s/one.sock'])
