@@ -34,7 +34,7 @@ const loginBeginMs = 3 * 60_000
  * `not-found` and `not-running` for one without a cluster that runs, `busy` for one whose start goes on.
  */
 export async function askAdmission(
-  { home, host, paths }: AgentContext,
+  { home, host, paths }: Pick<AgentContext, 'home' | 'host' | 'paths'>,
   { kubernetes }: Pick<Config, 'kubernetes'>,
   mirror: string | undefined,
   report: Report,
