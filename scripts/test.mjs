@@ -30,6 +30,7 @@ const testPackages = {
   openssl: 'openssl',
   podman: 'podman',
   ctr: 'containerd',
+  zstd: 'zstd',
   // For the machine protocol without a guest.
   'qemu-system-x86_64': 'qemu-system-x86',
 }

@@ -5,6 +5,7 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { foreignPlatform, foreignProgram, foreignWords } from './foreign.ts'
 import { endProcesses, eventually, tcolima, temporaryFolder, userEnv } from './harness.ts'
+import { makeK3sMirror } from './k3s-mirror.ts'
 
 const profile = 'shims'
 const shared = inject('shared')
@@ -116,6 +117,76 @@ describe('containerd', () => {
     expect((await tcolima(['restart', profile])).exitCode).toBe(0)
     expect((await ctr('containers', 'list', '-q')).stdout).toBe('kept')
     expect((await ctr('images', 'list', '-q')).stdout).toBe(image)
+  })
+})
+
+describe('a cluster on containerd (k3s is a stand-in that only answers)', () => {
+  const brought = 'rancher/stand-in:1'
+  const inContainerd = `docker.io/${brought}`
+  // Not that of other files: the store keeps one form of a release's images.
+  const version = 'v1.34.0+k3s1'
+  const mirror = path.join(scratch.folder, 'mirror')
+  const kubeEnv = { ...env, KUBECONFIG: path.join(scratch.folder, 'kubeconfig'), TCOLIMA_MIRROR: mirror }
+  const kubernetes = (...args: string[]) => tcolima(['kubernetes', ...args, '-p', profile], { env: kubeEnv })
+  const kubectl = (...args: string[]) =>
+    execa('kubectl', args, { env: kubeEnv, extendEnv: false, reject: false, timeout: 60_000 })
+  const inPods = async (...args: string[]) => (await ctr('-n', 'k8s.io', ...args)).stdout.split('\n')
+
+  it('starts while a container runs, and its interface to Kubernetes has the images that were brought', async () => {
+    await makeK3sMirror(mirror, version, brought, 'tar.zst')
+    const ran = await guest('sudo', 'ctr', 'run', '-d', image, 'mine', 'sleep', '1000')
+    expect(ran.exitCode, String(ran.stderr)).toBe(0)
+    const started = await kubernetes('start', '--kubernetes-version', version)
+    expect(started.exitCode, String(started.stderr)).toBe(0)
+    const nodes = await kubectl('get', '--raw', '/api/v1/nodes')
+    expect(nodes.stdout, nodes.stderr).toContain(`"name":"tcolima-${profile}"`)
+    expect((await kubectl('config', 'current-context')).stdout).toBe(`tcolima-${profile}`)
+    // The label is what the interface gives those that it knows.
+    const known = ['images', 'list', '-q', 'labels."io.cri-containerd.image"==managed']
+    await eventually(async () => (await inPods(...known)).includes(inContainerd) || undefined, 30_000)
+    const words = String((await guest('sudo', 'cat', '/run/k3s-stand-in/arguments')).stdout).split('\n')
+    expect(words).toEqual([
+      'server',
+      '--agent-token-file=/mnt/tcolima-data/kubernetes/agent-token',
+      `--node-name=tcolima-${profile}`,
+      '--https-listen-port=6443',
+      '--container-runtime-endpoint=unix:///run/containerd/containerd.sock',
+      '--kubelet-arg=cgroup-driver=systemd',
+      '--disable=traefik',
+    ])
+  })
+
+  it('that is deleted takes its pods along, and leaves images and other containers', async () => {
+    const labelled = ['--label', 'io.cri-containerd.kind=container']
+    const pod = [
+      'sudo',
+      'ctr',
+      '-n',
+      'k8s.io',
+      'run',
+      '-d',
+      ...labelled,
+      inContainerd,
+      'pod',
+      'sleep',
+      '1000',
+    ]
+    const ran = await guest(...pod)
+    expect(ran.exitCode, String(ran.stderr)).toBe(0)
+    const gone = await kubernetes('delete')
+    expect(gone.exitCode, String(gone.stderr)).toBe(0)
+    expect(await inPods('containers', 'list', '-q')).toEqual([''])
+    expect(await inPods('images', 'list', '-q')).toContain(inContainerd)
+    expect((await ctr('images', 'list', '-q')).stdout).toBe(image)
+    expect((await ctr('tasks', 'list')).stdout).toMatch(/^mine\s+\d+\s+RUNNING$/m)
+    expect((await guest('sudo', 'ls', '/mnt/tcolima-data')).stdout).not.toMatch(/kube|rancher/)
+    expect((await kubectl('config', 'get-contexts', '-o', 'name')).stdout).toBe('')
+    await guest(
+      'sudo',
+      'sh',
+      '-c',
+      'ctr tasks kill -s KILL mine; ctr tasks rm -f mine; ctr containers rm mine',
+    )
   })
 })
 
