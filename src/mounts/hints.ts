@@ -7,17 +7,14 @@ import { opensForChange } from './ops-files.ts'
 import { Fx, Fxf, Fxp, HINTS } from './protocol.ts'
 import type { Share } from './share.ts'
 import { bytesOf, cleanPath, folderOf, join, lstatIfThere, nameOf } from './share-path.ts'
-import { Walks } from './walks.ts'
+import { PAUSE_MS, TOLD_MS, Walks } from './walks.ts'
 
 /** Files up to this size, in bytes, are given with their OPEN. */
 const SMALL_FILE = 32 * 1024
 /** Names of a folder that are told. */
 const MOST_NAMES = 256
-/** Milliseconds in which a client that makes many files looks for the next one; and folders in which some do at once. */
-const PAUSE_MS = 1000
+/** Folders in which some client looks for files in vain at once. */
 const MISSED = 64
-/** Milliseconds until a folder's names are told again: the client keeps them for half a second. */
-const TOLD_MS = 400
 /** Bytes of hints in one packet; the client takes no packet of twice the size. */
 const MOST_BYTES = 128 * 1024
 /** What the guest's kernel reads in, in bytes. */

@@ -2,9 +2,9 @@ import { readdir } from 'node:fs/promises'
 import { bytesOf } from './share-path.ts'
 
 /** Milliseconds until a walk is over, and until a folder's names are read again. */
-const PAUSE_MS = 1000
+export const PAUSE_MS = 1000
 /** Milliseconds until a name is worth telling again: the client keeps it for half a second. */
-const TOLD_MS = 400
+export const TOLD_MS = 400
 /** Names told at the second look into a folder, and at most; each look doubles it. */
 const FIRST = 32
 const MOST = 256

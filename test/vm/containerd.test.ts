@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { foreignPlatform, foreignProgram, foreignWords } from './foreign.ts'
+import { foreignPlatform, foreignRoot, foreignWords } from './foreign.ts'
 import { endProcesses, eventually, tcolima, temporaryFolder, userEnv } from './harness.ts'
 import { makeK3sMirror } from './k3s-mirror.ts'
 
@@ -97,13 +97,9 @@ describe('containerd', () => {
   })
 
   it('runs an image for another processor', async () => {
-    const root = path.join(scratch.folder, 'foreign')
-    mkdirSync(root)
-    writeFileSync(path.join(root, 'hello'), foreignProgram(), { mode: 0o755 })
-    const layer = path.join(scratch.folder, 'foreign.tar')
-    await execa('tar', ['-C', root, '-cf', layer, '.'])
+    const { root, tar } = await foreignRoot(scratch.folder)
     const name = 'test.invalid/foreign:latest'
-    const archive = await ociArchive(root, layer, name, path.basename(foreignPlatform))
+    const archive = await ociArchive(root, tar, name, path.basename(foreignPlatform))
     const imported = await ctr('images', 'import', '--all-platforms', archive)
     expect(imported.exitCode, imported.stderr).toBe(0)
     const run = ['sudo', 'ctr', 'run', '--rm', '--platform', foreignPlatform, name, 'other', '/hello']

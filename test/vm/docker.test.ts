@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { foreignPlatform, foreignProgram, foreignWords } from './foreign.ts'
+import { foreignPlatform, foreignRoot, foreignWords } from './foreign.ts'
 import { docker, tcolima, temporaryFolder, userEnv } from './harness.ts'
 
 const profile = 'shared'
@@ -134,11 +134,7 @@ describe('containers behave as on a local engine', () => {
 
 describe('a container for another processor', () => {
   it('runs', async () => {
-    const root = path.join(scratch.folder, 'foreign')
-    mkdirSync(root)
-    writeFileSync(path.join(root, 'hello'), foreignProgram(), { mode: 0o755 })
-    const tar = path.join(scratch.folder, 'foreign.tar')
-    await execa('tar', ['-C', root, '-cf', tar, '.'])
+    const { tar } = await foreignRoot(scratch.folder)
     await run('import', '--platform', foreignPlatform, tar, 'foreign')
     const result = await run('run', '--rm', '--platform', foreignPlatform, 'foreign', '/hello')
     expect([result.exitCode, `${String(result.stdout)}\n`], String(result.stderr)).toEqual([0, foreignWords])

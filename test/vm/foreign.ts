@@ -1,3 +1,7 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { execa } from 'execa'
+
 /** What the program of `foreignProgram` prints. */
 export const foreignWords = 'from another processor\n'
 
@@ -30,6 +34,16 @@ export function foreignProgram(): Buffer {
   file.writeBigUInt64LE(BigInt(size), 104)
   file.writeBigUInt64LE(0x1_0000n, 112) // p_align
   return Buffer.concat([file, code, words])
+}
+
+/** Makes a folder with `/hello`, which is the program above, in another one; gives it and a tar archive of it. */
+export async function foreignRoot(folder: string): Promise<{ root: string; tar: string }> {
+  const root = path.join(folder, 'foreign')
+  mkdirSync(root)
+  writeFileSync(path.join(root, 'hello'), foreignProgram(), { mode: 0o755 })
+  const tar = path.join(folder, 'foreign.tar')
+  await execa('tar', ['-C', root, '-cf', tar, '.'])
+  return { root, tar }
 }
 
 function arm64(length: number): Buffer {
