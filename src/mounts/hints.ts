@@ -2,7 +2,7 @@ import { attrsOf, type FileAttrs, writeAttrs } from './codec-attrs.ts'
 import { ByteReader } from './codec-reader.ts'
 import type { Request } from './codec-requests.ts'
 import { ByteWriter } from './codec-writer.ts'
-import { wholeFolder } from './folder-names.ts'
+import { FolderNames } from './folder-names.ts'
 import { opensForChange } from './ops-files.ts'
 import { Fx, Fxf, Fxp, HINTS } from './protocol.ts'
 import type { Share } from './share.ts'
@@ -30,6 +30,7 @@ interface Hint {
 /** Makes the hints for one client: what it will probably ask next. */
 export class Hints {
   readonly #walks = new Walks()
+  readonly #names = new FolderNames()
   /** Folders in which something was looked for in vain, when, and when their names were told, or were too many. */
   readonly #missed = new Map<string, { at: number; told: number }>()
 
@@ -61,7 +62,7 @@ export class Hints {
       case 'mkdir':
         return [
           ...(await attributes(share, [parentOf(request.path), cleanPath(request.path)])),
-          ...(statusIn(reply) === Fx.OK ? await names(share, request.path, true) : []),
+          ...(statusIn(reply) === Fx.OK ? await this.#namesOf(share, request.path, true) : []),
         ]
       case 'setstat':
         return await attributes(share, [cleanPath(request.path)])
@@ -97,7 +98,21 @@ export class Hints {
     const missed = before ?? { at: Number.NEGATIVE_INFINITY, told: Number.NEGATIVE_INFINITY }
     const tells = now - missed.at < PAUSE_MS && now - missed.told > TOLD_MS
     this.#missed.set(folder, { at: now, told: tells ? now : missed.told })
-    return tells ? await names(share, folder, false) : []
+    return tells ? await this.#namesOf(share, folder, false) : []
+  }
+
+  /** The names of a small folder; `made`: it was just made. */
+  async #namesOf(share: Share, path: string, made: boolean): Promise<Hint[]> {
+    if (share.platform !== 'linux') return []
+    const clean = cleanPath(path)
+    // With links followed and confined: a folder may be reached by one.
+    const place = await share.paths.followed(clean)
+    const all = share.paths.files.ifQuick(() => this.#names.whole(place, MOST_NAMES, made))
+    if (!all) return []
+    const reply = body(Fxp.NAME, (writer) => {
+      for (const name of all) writer.text(name)
+    })
+    return [{ path: clean, request: Buffer.from([Fxp.OPENDIR]), reply }]
   }
 }
 
@@ -127,20 +142,6 @@ async function attributes(share: Share, paths: string[], place?: string): Promis
     return lstatHint(path, attrsOf(share.owners.asSeen(there)))
   })
   return (await Promise.all(looks)).filter((hint) => hint !== undefined)
-}
-
-/** The names of a small folder; `made`: it was just made. */
-async function names(share: Share, path: string, made: boolean): Promise<Hint[]> {
-  if (share.platform !== 'linux') return []
-  const clean = cleanPath(path)
-  // With links followed and confined: a folder may be reached by one.
-  const place = await share.paths.followed(clean)
-  const all = share.paths.files.ifQuick(() => wholeFolder(place, MOST_NAMES, made))
-  if (!all) return []
-  const reply = body(Fxp.NAME, (writer) => {
-    for (const name of all) writer.text(name)
-  })
-  return [{ path: clean, request: Buffer.from([Fxp.OPENDIR]), reply }]
 }
 
 /** What comes after an OPEN: the attributes, by path and by handle, and the data of a small file that is to be read. */
