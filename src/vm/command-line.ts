@@ -73,7 +73,7 @@ export function qemuArguments(spec: MachineSpec): string[] {
     // QEMU's user network: no root, no bridge. The SSH port and all others are added over the monitor.
     ...['-netdev', 'user,id=net0', '-device', `virtio-net-pci,netdev=net0,mac=${spec.mac}`],
     ...(spec.links ? clusterCard(spec.mac, spec.links) : []),
-    ...['-device', 'virtio-serial-pci,id=serial0,max_ports=31'],
+    ...serialDevice(spec.accelerator),
     ...serialPort('guest', 'tcolima.guest', paths.guestLink),
     ...serialPort('names', 'tcolima.names', paths.names),
     ...mountDevices(spec.mounts),
@@ -98,7 +98,18 @@ export function cpuModel(spec: Pick<MachineSpec, 'accelerator' | 'arch' | 'cpuTy
   if (spec.cpuType !== '') return spec.cpuType
   if (spec.accelerator !== 'tcg') return 'host'
   // Pointer authentication with the architected algorithm is very slow in software (QEMU manual, "Arm CPU Features").
-  return spec.arch === 'aarch64' ? 'max,pauth-impdef=on' : 'max'
+  if (spec.arch === 'aarch64') return 'max,pauth-impdef=on'
+  // With these Linux copies by `rep movsb` (arch/x86/lib/copy_user_64.S), which software does byte by byte; else by eight.
+  return 'max,-erms,-fsrm'
+}
+
+/**
+ * The device with the guest's ports. That something is to be fetched from one, KVM tells QEMU's main loop by an eventfd. Other
+ * accelerators have nothing of the kind, so that the processor's thread would only wake the main loop: then it fetches it itself.
+ */
+function serialDevice(accelerator: Accelerator): string[] {
+  const direct = accelerator === 'kvm' ? '' : ',ioeventfd=off'
+  return ['-device', `virtio-serial-pci,id=serial0,max_ports=31${direct}`]
 }
 
 /** The kernel's command line. */

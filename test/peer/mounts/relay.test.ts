@@ -144,6 +144,24 @@ test('a signal makes the relay speak to a server anew, with requests under way',
   expect((await fs.readFile(path.join(root, 'big'))).every((byte) => byte === 0x78)).toBe(true)
 })
 
+// Whose turn it is to read replies changes with each pause: threads that wait, and the one that reads when none does.
+test('programs that work side by side, with pauses, all get their replies', async () => {
+  const { mount } = mounted
+  const work = (seed: number) => `
+    perl -e '
+      srand ${seed}; mkdir "${seed}" or die;
+      for my $i (1..250) {
+        my $file = "${seed}/" . ($i % 20);
+        open my $out, ">", $file or die "$file: $!"; print $out $i x 3000; close $out or die $!;
+        open my $in, "<", $file or die "$file: $!"; local $/; <$in> eq $i x 3000 or die "$file: not whole";
+        -e "${seed}/none$i" and die; stat "$file"; rename $file, "$file-" or die $!;
+        $i % 7 or unlink "$file-" or die $!;
+        select undef, undef, undef, rand() < 0.3 ? rand 0.025 : 0;
+      }'`
+  await Promise.all(Array.from({ length: 6 }, (_, seed) => run(mount, work(seed))))
+  expect(mounted.said()).toBe('')
+})
+
 test('a killed sshfs leaves nothing behind, and one whose mount is taken away ends well', async () => {
   const { mount, relay } = mounted
   relay.kill('SIGKILL')

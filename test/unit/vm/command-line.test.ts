@@ -59,7 +59,7 @@ describe('processor and machine', () => {
   test.each([
     ['kvm', 'x86_64', '', 'q35', 'host', 'kvm'],
     ['hvf', 'aarch64', '', 'virt', 'host', 'hvf'],
-    ['tcg', 'x86_64', '', 'q35', 'max', 'tcg,thread=multi,tb-size=512'],
+    ['tcg', 'x86_64', '', 'q35', 'max,-erms,-fsrm', 'tcg,thread=multi,tb-size=512'],
     ['tcg', 'aarch64', '', 'virt', 'max,pauth-impdef=on', 'tcg,thread=multi,tb-size=512'],
     ['kvm', 'x86_64', 'Skylake-Client', 'q35', 'Skylake-Client', 'kvm'],
     ['tcg', 'aarch64', 'cortex-a72', 'virt', 'cortex-a72', 'tcg,thread=multi,tb-size=512'],
@@ -93,6 +93,17 @@ describe('processor and machine', () => {
     expect(words).toContain('net.ifnames=0')
     expect(words.includes('mitigations=off')).toBe(relaxed)
     expect(words.includes('no_timer_check')).toBe(timer)
+  })
+
+  test.each([
+    ['kvm', false],
+    ['hvf', true],
+    ['tcg', true],
+  ] as const)('with %s the ports are served by the processor that asks: %s', (accel, direct) => {
+    const device = values(qemuArguments(spec({ accelerator: accel })), '-device').find((one) =>
+      one.startsWith('virtio-serial-pci'),
+    )!
+    expect(fields(device).includes('ioeventfd=off')).toBe(direct)
   })
 
   test('the balloon reports free pages only where QEMU can', () => {

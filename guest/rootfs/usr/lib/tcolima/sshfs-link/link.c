@@ -15,6 +15,7 @@
 #include "errors.h"
 #include "hints.h"
 #include "link.h"
+#include "turns.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ struct request {
 };
 
 /* sshfs writes from many threads, and reads from one at a time. All that follows is under the lock. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t link_lock = PTHREAD_MUTEX_INITIALIZER;
 static ssize_t (*next_read)(int, void *, size_t);
 static ssize_t (*next_writev)(int, const struct iovec *, int);
 
@@ -352,7 +353,7 @@ static void close_gap(void) {
 }
 
 /* One turn of the work at the host's end, with a wait for it when there is nothing to do. */
-static void tend(void) {
+void link_tend(void) {
   if (state == AWAY && host_is_there()) ask();
   if (nudged && state == UP) ask();
   nudged = 0;
@@ -372,9 +373,9 @@ static void tend(void) {
   };
   int ms = state == AWAY ? LOOK_MS : state == ASKING ? ANSWER_MS : -1;
   asleep = 1;
-  pthread_mutex_unlock(&lock);
+  pthread_mutex_unlock(&link_lock);
   int ready = poll(fds, 3, ms);
-  pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&link_lock);
   asleep = 0;
   if (ready <= 0) return;
   uint64_t times;
@@ -444,6 +445,7 @@ static void start(void) {
   struct sigaction act = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
   sigaction(SIGUSR1, &act, NULL);
   port_path = path;
+  turns_begin();
 }
 
 /* Not a constructor: tcc knows none in libraries. sshfs writes before it does anything that matters here. */
@@ -455,27 +457,52 @@ static void prepare(void) {
 ssize_t read(int fd, void *buffer, size_t size) {
   prepare();
   if (fd != STDIN_FILENO || !port_path) return next_read(fd, buffer, size);
-  pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&link_lock);
   size_t n;
   while ((n = give(buffer, size)) == 0) {
     close_gap();
-    tend();
+    pthread_mutex_unlock(&link_lock);
+    int came = turns_put_aside();
+    pthread_mutex_lock(&link_lock);
+    if (!came) link_tend();
   }
-  pthread_mutex_unlock(&lock);
+  pthread_mutex_unlock(&link_lock);
   return n;
 }
 
+int link_has_reply(void) {
+  return first_known != NULL || in_start < in_whole;
+}
+
+int link_expects(void) {
+  return count > 0 || state != UP || link_has_reply();
+}
+
+void link_push_late(void) {
+  uint64_t times;
+  if (!later_set || next_read(later, &times, sizeof times) < 0) return;
+  later_set = 0;
+  push();
+}
+
+/* What the host has said so far counts, also if nobody looked. */
+static void catch_up(void) {
+  if (state == UP && turns_idle()) pull();
+}
+
 size_t link_known(const char *path, unsigned char type, size_t skip, void *buffer, size_t size) {
-  pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&link_lock);
+  catch_up();
   size_t length = hints_known(path, type, skip, buffer, size);
-  pthread_mutex_unlock(&lock);
+  pthread_mutex_unlock(&link_lock);
   return length;
 }
 
 int link_absent(const char *path) {
-  pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&link_lock);
+  catch_up();
   int absent = hints_absent(path);
-  pthread_mutex_unlock(&lock);
+  pthread_mutex_unlock(&link_lock);
   return absent;
 }
 
@@ -494,12 +521,14 @@ ssize_t writev(int fd, const struct iovec *parts, int n) {
     fprintf(stderr, "sshfs-link: no SFTP packet: %zu bytes\n", length);
     _exit(1);
   }
-  pthread_mutex_lock(&lock);
+  pthread_mutex_lock(&link_lock);
+  catch_up();
   /* Its INIT is answered from the server's answer to ours. */
   if (r->bytes[4] == INIT || answer_known(r->bytes, length)) free(r);
   else if (newest && !newest->held && hints_belong(r->bytes, length, newest->bytes, newest->length)) newest->held = r;
   else take_request(r);
   if (asleep && (first_known || state != UP || port_full)) wake_reader();
-  pthread_mutex_unlock(&lock);
+  turns_sent();
+  pthread_mutex_unlock(&link_lock);
   return length;
 }
