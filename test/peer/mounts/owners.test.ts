@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { promises as fs } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { Duplex } from 'node:stream'
+import { Duplex, pipeline } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { KeptFiles } from '../../../src/mounts/kept.ts'
 import { Owners } from '../../../src/mounts/owners.ts'
@@ -61,8 +61,9 @@ test('a database takes its folder over, an ordinary user of the host serving it'
     const server = startServer(places)
     const sshfs = await startSshfs(mount)
     running.push(server, sshfs)
-    sshfs.stdout.pipe(server.stdin)
-    server.stdout.pipe(sshfs.stdin)
+    // When one of them ends, the other may still be writing to it.
+    pipeline(sshfs.stdout, server.stdin, () => {})
+    pipeline(server.stdout, sshfs.stdin, () => {})
     await mounted(mount, sshfs)
   }
   const stop = async () => {
