@@ -4,9 +4,9 @@
  * file its data. A hint says: should this request come, that is the reply. It counts for LIFE_MS, as long as the guest's
  * kernel itself trusts what it was told, and is forgotten as soon as a request goes out that may change it.
  *
- * The server took it from the host's files when it did the request that it comes with. So it counts only when the guest
- * changed nothing between: no change was under way when that request was sent, and none was sent since. And nothing older
- * follows something newer: the kernel takes a file's new time for new content, and would keep old content that comes after it.
+ * The server took it from the host's files when it did the request that it comes with, after all changes that were sent before.
+ * So it counts only when the guest has sent none since. And nothing older follows something newer: the kernel takes a file's
+ * new time for new content, and would keep old content that comes after it.
  *
  * Of a folder the server may tell all names. Then what has another one is not there, unless the guest has made it since.
  */
@@ -51,7 +51,7 @@ struct opened {
 static struct hint *buckets[BUCKETS], *oldest, **youngest = &oldest;
 static struct opened *handles[BUCKETS];
 static size_t count, total, handles_open;
-static uint64_t changes_sent, changes_done;
+static uint64_t changes_sent;
 
 /* Takes a string (RFC 4251 section 5) off the front of `rest`. Gives whether there was one. */
 static int take(struct bytes *rest, struct bytes *string) {
@@ -206,13 +206,13 @@ static void move(struct bytes path) {
   forget_paths_of_handles(path);
 }
 
-struct standing hints_request(const unsigned char *packet, size_t length) {
+uint64_t hints_request(const unsigned char *packet, size_t length) {
   struct bytes rest = {packet + HEAD, length - HEAD}, first = {packet, 0}, second, third;
-  struct standing standing = {changes_sent, changes_sent == changes_done, 1};
+  int is_change = 1;
   int has = take(&rest, &first);
   switch (packet[4]) {
   case OPEN:
-    if (has && rest.length >= 4 && !(get32(rest.at) & OPENS_FOR_CHANGE)) standing.is_change = 0;
+    if (has && rest.length >= 4 && !(get32(rest.at) & OPENS_FOR_CHANGE)) is_change = 0;
     else if (has && rest.length >= 4 && !(get32(rest.at) & CREAT)) forget_path(first);
     else if (has) change_name(first);
     break;
@@ -238,7 +238,7 @@ struct standing hints_request(const unsigned char *packet, size_t length) {
     break;
   case EXTENDED:
     if (has && (is(first, "fsync@openssh.com") || is(first, "statvfs@openssh.com") || is(first, "fstatvfs@openssh.com")))
-      standing.is_change = 0;
+      is_change = 0;
     else if (has && is(first, "posix-rename@openssh.com") && take(&rest, &second) && take(&rest, &third))
       move(second), move(third);
     else forget_all();
@@ -253,26 +253,23 @@ struct standing hints_request(const unsigned char *packet, size_t length) {
   case REALPATH:
   case STAT:
   case READLINK:
-    standing.is_change = 0;
+    is_change = 0;
     break;
   case READDIR:
     /* Its reply has attributes too, newer ones. */
     forget_all();
-    standing.is_change = 0;
+    is_change = 0;
     break;
   default:
     /* What is not known may do anything. */
     forget_all();
   }
-  if (standing.is_change) standing.changes = ++changes_sent;
-  return standing;
+  return changes_sent += is_change;
 }
 
-void hints_reply(const struct standing *standing, const unsigned char *request, size_t request_length,
-                 const unsigned char *reply, size_t length) {
+void hints_reply(const unsigned char *request, size_t request_length, const unsigned char *reply, size_t length) {
   struct bytes rest = {request + HEAD, request_length - HEAD}, first;
   struct bytes body = {reply + HEAD, length - HEAD}, handle;
-  if (standing->is_change) changes_done++;
   if (!take(&rest, &first)) return;
   /* Its names came with attributes, newer ones than what came before it. */
   if (request[4] == READDIR) forget_all();
@@ -291,9 +288,9 @@ void hints_opened(const unsigned char *open, size_t length) {
   if (take(&rest, &path)) forget_type(path, LSTAT);
 }
 
-void hints_take(const struct standing *standing, const unsigned char *packet, size_t length) {
+void hints_take(uint64_t changes, const unsigned char *packet, size_t length) {
   struct bytes rest = {packet + HEAD, length - HEAD}, path, tail, reply;
-  if (!standing->alone || standing->changes != changes_sent) return;
+  if (changes != changes_sent) return;
   drop_expired();
   while (take(&rest, &path) && take(&rest, &tail) && take(&rest, &reply)) {
     if (tail.length == 0 || reply.length == 0 || reply.length > MAX_HINT - HEAD) continue;

@@ -4,24 +4,16 @@
 
 enum { HINTS = 240 }; /* packet type of our own, src/mounts/protocol.ts */
 
-/* What hints have to know of a request that was sent. */
-struct standing {
-  uint64_t changes;  /* changes sent before it and with it */
-  int alone;         /* no other change was under way when it was sent */
-  int is_change;
-};
-
-/* A request goes out (a whole packet with its length field): forgets what it may change. */
-struct standing hints_request(const unsigned char *packet, size_t length);
+/* A request goes out (a whole packet with its length field): forgets what it may change. Gives how many changes have gone out. */
+uint64_t hints_request(const unsigned char *packet, size_t length);
 /* Its reply is here. */
-void hints_reply(const struct standing *standing, const unsigned char *request, size_t request_length,
-                 const unsigned char *reply, size_t length);
+void hints_reply(const unsigned char *request, size_t request_length, const unsigned char *reply, size_t length);
 /* Whether an LSTAT asks for the file that an OPEN opens: that one's reply comes with the attributes. */
 int hints_belong(const unsigned char *lstat, size_t length, const unsigned char *open, size_t open_length);
 /* All that waited for the attributes that came with an OPEN has them; who asks later asks the host. */
 void hints_opened(const unsigned char *open, size_t length);
-/* A packet of hints came, for a request that is unanswered. */
-void hints_take(const struct standing *standing, const unsigned char *packet, size_t length);
+/* A packet of hints came, for an unanswered request with which so many changes had gone out. */
+void hints_take(uint64_t changes, const unsigned char *packet, size_t length);
 /* The whole reply to a request, if it is known: gives its length, or 0. `reply` holds MAX_HINT bytes. */
 size_t hints_answer(const unsigned char *packet, size_t length, unsigned char *reply);
 /* As link_known in link.h. */

@@ -54,7 +54,7 @@ struct request {
   struct request *next;
   struct request *held;     /* an LSTAT that waits for what comes with this OPEN's reply */
   size_t length;
-  struct standing standing;
+  uint64_t changes;         /* that had gone out with it */
   unsigned char bytes[];
 };
 
@@ -229,11 +229,11 @@ static int is_reply(const unsigned char *packet, size_t length) {
   struct request **at = find_request(get32(packet + 5)), *r = at ? *at : NULL;
   if (packet[4] == HINTS) {
     if (length == 9) hints_forget();
-    else if (r) hints_take(&r->standing, packet, length);
+    else if (r) hints_take(r->changes, packet, length);
     return 0;
   }
   if (packet[4] == VERSION || !r) return 0;
-  hints_reply(&r->standing, r->bytes, r->length, packet, length);
+  hints_reply(r->bytes, r->length, packet, length);
   errors_reply(r->bytes, packet, length);
   if (last == &r->next) last = at;
   if (newest == r) newest = NULL;
@@ -408,7 +408,7 @@ static int answer_known(const unsigned char *packet, size_t length) {
 
 static void take_request(struct request *r) {
   r->next = r->held = NULL;
-  r->standing = hints_request(r->bytes, r->length);
+  r->changes = hints_request(r->bytes, r->length);
   *last = r;
   last = &r->next;
   newest = r;
