@@ -67,8 +67,8 @@ static ssize_t (*next_writev)(int, const struct iovec *, int);
 static enum { AWAY, ASKING, UP } state = AWAY;
 static const char *port_path;
 static int port = -1;
-static int port_broken;                          /* to be opened anew by the reader, who waits on it */
-static int wake = -1, asleep;                    /* an eventfd that ends the wait of the reader, and whether it waits */
+static int port_broken;                          /* to be opened anew by who has the turn, and waits on it */
+static int wake = -1, asleep;                    /* an eventfd that ends the wait of who has the turn, and whether it waits */
 static int answered_once;                        /* whether sshfs has its VERSION */
 static volatile sig_atomic_t nudged;
 static int64_t asked_at;
@@ -352,11 +352,18 @@ static void close_gap(void) {
   in_start = in_whole = 0;
 }
 
+static void wake_holder(void) {
+  static const uint64_t once = 1;
+  if (write(wake, &once, sizeof once) < 0) return; /* full: it wakes anyway */
+}
+
 /* One turn of the work at the host's end, with a wait for it when there is nothing to do. */
 void link_tend(void) {
   if (state == AWAY && host_is_there()) ask();
-  if (nudged && state == UP) ask();
-  nudged = 0;
+  if (nudged) {
+    nudged = 0;
+    if (state == UP) ask();
+  }
   if (state == ASKING && now_ms() - asked_at > ANSWER_MS) {
     /* Closing the port tells the host to expect an INIT, whatever it takes itself to be in the middle of. */
     close(port);
@@ -384,11 +391,6 @@ void link_tend(void) {
   if (fds[2].fd < 0 || state == AWAY) return;
   if (fds[2].revents & (POLLIN | POLLHUP | POLLERR)) pull();
   if (fds[2].revents & (POLLHUP | POLLERR) && state != AWAY) host_went();
-}
-
-static void wake_reader(void) {
-  static const uint64_t once = 1;
-  if (write(wake, &once, sizeof once) < 0) return; /* full: it wakes anyway */
 }
 
 /* A reply that is known is put where sshfs reads. Gives whether there was one. */
@@ -428,7 +430,7 @@ static void on_usr1(int signal) {
   (void)signal;
   int before = errno;
   nudged = 1;
-  wake_reader();
+  wake_holder();
   errno = before;
 }
 
@@ -483,6 +485,7 @@ void link_push_late(void) {
   if (!later_set || next_read(later, &times, sizeof times) < 0) return;
   later_set = 0;
   push();
+  if (asleep && (state != UP || port_full)) wake_holder();
 }
 
 /* What the host has said so far counts, also if nobody looked. */
@@ -527,8 +530,8 @@ ssize_t writev(int fd, const struct iovec *parts, int n) {
   if (r->bytes[4] == INIT || answer_known(r->bytes, length)) free(r);
   else if (newest && !newest->held && hints_belong(r->bytes, length, newest->bytes, newest->length)) newest->held = r;
   else take_request(r);
-  if (asleep && (first_known || state != UP || port_full)) wake_reader();
-  turns_sent();
+  if (asleep && (first_known || state != UP || port_full)) wake_holder();
+  turns_sent(state == UP && !port_full);
   pthread_mutex_unlock(&link_lock);
   return length;
 }

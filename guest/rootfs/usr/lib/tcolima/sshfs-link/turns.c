@@ -51,6 +51,7 @@ static ucontext_t reader, holder;
 static pthread_key_t is_reader;
 
 static int taken;                  /* whether somebody has the turn */
+static int takers;                 /* whether there are any but the keeper */
 static unsigned requests;          /* that were written */
 static struct waiting *waiting;
 static int call = -1, standing_by; /* an eventfd that ends the keeper's standing by */
@@ -102,8 +103,8 @@ static void call_keeper(void) {
 
 static void run_reader(void) {
   read_replies(its_argument);
-  /* Then it has ended the process, which takes a moment. */
-  for (;;) turns_put_aside();
+  /* It ends when it cannot go on, and the process with it: the guest mounts anew. */
+  _exit(1);
 }
 
 int turns_put_aside(void) {
@@ -152,6 +153,7 @@ static void wait_to_be_called(sem_t *reply) {
 
 static void wait_for(sem_t *reply) {
   pthread_mutex_lock(&link_lock);
+  takers = 1;
   while (sem_trywait(reply) != 0) {
     if (taken) {
       wait_to_be_called(reply);
@@ -201,7 +203,7 @@ static void *keep(void *unused) {
   for (unsigned seen = requests;;) {
     if (!taken) {
       taken = 1;
-      for (read_all(); link_expects() || requests == seen; read_all()) link_tend();
+      for (read_all(); link_expects() || requests == seen || !takers; read_all()) link_tend();
       give_up_turn();
     }
     do {
@@ -217,8 +219,9 @@ void turns_begin(void) {
   wanted = 1;
 }
 
-void turns_sent(void) {
+void turns_sent(int all) {
   requests++;
+  if (!all && !taken) call_keeper();
 }
 
 int turns_idle(void) {
@@ -241,6 +244,7 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
   return ours && wait_for_some(mutex) ? 0 : next_cond_wait(condition, mutex);
 }
 
+/* Of replies only the reader does it. */
 int sem_post(sem_t *semaphore) {
   prepare();
   int error = next_post(semaphore);
@@ -264,5 +268,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, routine 
   makecontext(&reader, run_reader, 0);
   its_argument = argument;
   read_replies = made;
-  return next_create(thread, attributes, keep, NULL);
+  int error = next_create(thread, attributes, keep, NULL);
+  if (error) read_replies = NULL;
+  return error;
 }

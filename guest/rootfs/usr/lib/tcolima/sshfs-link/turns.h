@@ -21,7 +21,7 @@ void link_push_late(void);
 void turns_begin(void);
 /* sshfs's reader wants more than has come: gives whether it was put aside until there was more. Without the lock. */
 int turns_put_aside(void);
-/* A request was written. Under the lock. */
-void turns_sent(void);
+/* sshfs wrote a request, and all that was to be sent is with the host. Under the lock. */
+void turns_sent(int all);
 /* Whether nobody looks at what comes from the host. Under the lock. */
 int turns_idle(void);
