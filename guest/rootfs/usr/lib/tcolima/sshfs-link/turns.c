@@ -1,7 +1,7 @@
 /*
  * Who in sshfs reads its replies. Its own way is a thread that reads, and wakes the one that waits for the reply. So each reply
  * costs two changes of thread more, and a third in vain: virtio_console wakes who waits at the port also when the host has
- * taken what was written. Under software emulation that is half the time of a small request, and on real hardware much of it.
+ * taken what was written. Under software emulation that is a quarter of a small request's time.
  *
  * Here the thread that waits for a reply reads it itself. sshfs's reader is no thread but a context (makecontext(3)), in which
  * the thread whose turn it is goes on where the one before stopped, until the reader wants more than has come. One has the turn
