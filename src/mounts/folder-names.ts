@@ -1,4 +1,5 @@
 import fs, { type Stats } from 'node:fs'
+import { makeRoom } from './make-room.ts'
 import { bytesOf, folderOf, join, nameOf } from './share-path.ts'
 
 /** Bytes of a folder that is read for the sake of hints. One that was large stays so on some file systems, when empty too. */
@@ -62,8 +63,7 @@ export class FolderNames {
   #remember(folder: Stats): void {
     const key = keyOf(folder)
     this.#apart.delete(key)
-    const oldest = this.#apart.size >= REMEMBERED ? this.#apart.keys().next().value : undefined
-    if (oldest !== undefined) this.#apart.delete(oldest)
+    makeRoom(this.#apart, REMEMBERED)
     this.#apart.set(key, performance.now())
   }
 }

@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises'
+import { makeRoom } from './make-room.ts'
 import { bytesOf } from './share-path.ts'
 
 /** Milliseconds until a walk is over, and until a folder's names are read again. */
@@ -60,8 +61,7 @@ export class Walks {
 
   #begin(folder: string, last: string, now: number): void {
     this.#walks.delete(folder)
-    const oldest = this.#walks.size >= WALKS ? this.#walks.keys().next().value : undefined
-    if (oldest !== undefined) this.#walks.delete(oldest)
+    makeRoom(this.#walks, WALKS)
     const none = { names: [], places: new Map() }
     const walk = {
       looks: 1,
