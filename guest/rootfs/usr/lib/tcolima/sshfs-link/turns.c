@@ -172,10 +172,8 @@ static int wait_for_some(pthread_mutex_t *held) {
   int mine = !taken && link_expects();
   if (mine) {
     taken = 1;
-    pthread_mutex_unlock(&link_lock);
     /* The reader needs it. */
     pthread_mutex_unlock(held);
-    pthread_mutex_lock(&link_lock);
     while (!link_has_reply()) link_tend();
     read_all();
     give_up_turn();

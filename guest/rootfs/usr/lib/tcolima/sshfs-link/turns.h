@@ -8,7 +8,7 @@ extern pthread_mutex_t link_lock;
 
 /* Whether there are bytes that sshfs can read. */
 int link_has_reply(void);
-/* Whether something is to come from the host: replies, or that it is back. */
+/* Whether something is to be waited for or read: replies, or that the host is back. */
 int link_expects(void);
 /* One turn of the work at the host's end, with a wait for it when there is nothing to do; without the lock meanwhile. */
 void link_tend(void);
