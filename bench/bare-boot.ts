@@ -9,6 +9,7 @@ import { findImage } from '../src/image/store.ts'
 import type { InstancePaths } from '../src/instance/paths.ts'
 import { readRecord } from '../src/instance/record.ts'
 import { readState } from '../src/instance/state.ts'
+import { makeWindow } from '../src/mounts/window.ts'
 import { qemuFacts } from '../src/vm/capabilities.ts'
 import { qemuArguments, qemuProgram } from '../src/vm/command-line.ts'
 import { launchQemu, type QemuProcess } from '../src/vm/process.ts'
@@ -44,6 +45,7 @@ export async function bareBoot(
   ] as const) {
     await execa('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', base, '-F', 'qcow2', inside(name)])
   }
+  makeWindow(inside('window'))
   const args = qemuArguments({
     name: 'bare',
     arch: record.arch,
@@ -58,7 +60,7 @@ export async function bareBoot(
     seed: paths.seed,
     mac: record.mac,
     links: undefined,
-    mounts: { type: 'sshfs', sockets: [] },
+    mounts: { type: 'sshfs', sockets: [], window: inside('window') },
     paths: {
       qmp: inside('qmp.sock'),
       names: inside('names.sock'),

@@ -14,6 +14,7 @@ import type { HostWarning } from '../notify/host-watcher.ts'
 import { KeptFiles } from '../mounts/kept.ts'
 import { FifoLock } from '../mounts/order.ts'
 import { Owners } from '../mounts/owners.ts'
+import { Windows } from '../mounts/window.ts'
 import { hostfwdRules, parseUsernet } from '../portforward/hostfwd.ts'
 import { Forwards, type ForwardStatus } from '../portforward/forwards.ts'
 import { type GuestStreams, sshForwarder } from '../portforward/over-ssh.ts'
@@ -128,6 +129,7 @@ export class Machine {
         if (this.guest.mounts.has(index)) link.send({ type: 'resume', index })
       },
       owners: new Owners(user, new KeptFiles(paths.owners)),
+      windows: Windows.open(paths.window),
       notifications: this.#notifications,
       warn,
       overSsh: (index, signal) => overSsh.next(index, signal),

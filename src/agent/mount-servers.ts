@@ -8,6 +8,7 @@ import type { FifoLock } from '../mounts/order.ts'
 import type { Owners } from '../mounts/owners.ts'
 import { type SftpSession, serveSftp } from '../mounts/server.ts'
 import { shareRoot } from '../mounts/share-root.ts'
+import type { Windows } from '../mounts/window.ts'
 import type { Notifications } from './notifications.ts'
 
 // Milliseconds before a session that ended badly is offered again.
@@ -25,6 +26,8 @@ export interface MountServersInput {
   resume: (index: number) => void
   /** Who owns the files as the guest sees it; closed with the servers. */
   owners: Owners
+  /** The memory that the guest shares; closed with the servers. */
+  windows: Windows
   /** Bring the host's changes to the guest, where they are wanted. */
   notifications: Notifications | undefined
   /** The next stream of a mount that has no port; undefined once the signal is aborted. */
@@ -85,6 +88,7 @@ export class MountServers {
     clearInterval(this.#timer)
     await Promise.all([...this.#loops.keys()].map((index) => this.#end(index)))
     this.#input.owners.close()
+    this.#input.windows.close()
   }
 
   async #end(index: number): Promise<void> {
@@ -103,6 +107,7 @@ export class MountServers {
   ): Promise<void> {
     const { journal, nameLock, notifications, owners, log } = this.#input
     const { index, writable } = mount
+    const window = this.#input.windows.of(index)
     const tell = (line: string) => log(`mount ${mount.mountPoint}: ${line}`)
     const notifier = notifications?.add(index, mount)
     const notify = notifier && { replays: notifier.replays, observer: notifier.observer }
@@ -119,8 +124,11 @@ export class MountServers {
         stream.destroy()
         return
       }
-      const options = { root, writable, journal: journal(index), nameLock, owners, log: tell, ...notify }
-      const session = serveSftp(stream, options)
+      const session = serveSftp(stream, {
+        ...{ root, writable, journal: journal(index), nameLock, owners, log: tell },
+        ...notify,
+        ...(window && { window }),
+      })
       this.#sessions.set(index, session)
       await session.closed
       this.#sessions.delete(index)

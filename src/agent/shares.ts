@@ -4,6 +4,7 @@ import { TcolimaError } from '../host/errors.ts'
 import { ensureDir } from '../host/files.ts'
 import { prepareSocketPath, removeSocket } from '../host/sockets.ts'
 import { type DaemonSpec, endDaemons, startDaemons } from '../vm/daemons.ts'
+import { makeWindow } from '../mounts/window.ts'
 import type { MountDevices } from '../vm/mount-devices.ts'
 import { virtiofsdCommand } from '../vm/virtiofsd.ts'
 import type { AgentContext } from './context.ts'
@@ -30,7 +31,9 @@ export async function shareFolders(
     case 'sshfs': {
       // The rest go over SSH.
       const ported = mounts.slice(0, mountPorts)
-      return { type: 'sshfs', sockets: await Promise.all(ported.map((_mount, index) => place(index))) }
+      makeWindow(paths.window)
+      const sockets = await Promise.all(ported.map((_mount, index) => place(index)))
+      return { type: 'sshfs', sockets, window: paths.window }
     }
     case '9p':
       return {

@@ -23,6 +23,8 @@ export interface InstancePaths {
   /** Owners and modes in the guest that files of shared folders do not have on the host. */
   owners: string
   seed: string
+  /** Through which the data of mounts goes while the machine runs (src/mounts/window.ts). */
+  window: string
   qemuLog: string
   serialLog: string
   agentLog: string
@@ -75,6 +77,7 @@ export function instancePaths(home: string, profile: string): InstancePaths {
     dataDisk: inside('data.qcow2'),
     owners: inside('owners'),
     seed: inside('seed.tar'),
+    window: inside('window'),
     qemuLog: inside('qemu.log'),
     serialLog: inside('serial.log'),
     agentLog: inside('agent.log'),

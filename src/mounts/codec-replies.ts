@@ -1,11 +1,21 @@
 import { type FileAttrs, writeAttrs } from './codec-attrs.ts'
 import { ByteWriter } from './codec-writer.ts'
-import { EXTENSIONS, Fxp, RESUME, VERSION } from './protocol.ts'
+import { EXTENSIONS, Fxp, RESUME, VERSION, WINDOW } from './protocol.ts'
 
-/** SSH_FXP_VERSION with the extensions offered (draft section 4), behind the answer to the relay's `nonce`. */
-export function versionReply(nonce?: Buffer): Buffer {
+/** Slots of the window. */
+interface Slots {
+  first: number
+  slots: number
+}
+
+/**
+ * SSH_FXP_VERSION with the extensions offered (draft section 4), behind the answer to the relay's `nonce`, and behind the
+ * window where there is one.
+ */
+export function versionReply(nonce?: Buffer, window?: Slots): Buffer {
   const writer = new ByteWriter(Fxp.VERSION, 256).u32(VERSION)
   if (nonce) writer.text(RESUME).text(nonce)
+  if (window) writer.text(WINDOW).u32(8).u32(window.first).u32(window.slots)
   for (const [name, version] of EXTENSIONS) writer.text(name).text(version)
   return writer.finish()
 }
@@ -13,6 +23,11 @@ export function versionReply(nonce?: Buffer): Buffer {
 /** SSH_FXP_STATUS (draft section 7); the language tag stays empty. */
 export function statusReply(id: number, status: number, message: string): Buffer {
   return new ByteWriter(Fxp.STATUS).u32(id).u32(status).text(message).text('').finish()
+}
+
+/** SSH_FXP_EXTENDED_REPLY to READ_WINDOW: how many bytes there are. */
+export function windowReply(id: number, length: number): Buffer {
+  return new ByteWriter(Fxp.EXTENDED_REPLY).u32(id).u32(length).finish()
 }
 
 /** SSH_FXP_HANDLE. */

@@ -1,12 +1,13 @@
 import { type FileAttrs, readAttrs } from './codec-attrs.ts'
 import { ByteReader } from './codec-reader.ts'
-import { Fxp, NONCE_BYTES, RESUME } from './protocol.ts'
+import { Fxp, NONCE_BYTES, READ_WINDOW, RESUME, WRITE_WINDOW } from './protocol.ts'
 
 /** A request of the client (draft section 6; OpenSSH PROTOCOL section 4). Paths and handles are byte strings. */
 export type Request =
   | { kind: 'open'; id: number; path: string; pflags: number; attrs: FileAttrs }
   | { kind: 'close' | 'fstat' | 'readdir' | 'fsync' | 'fstatvfs'; id: number; handle: string }
-  | { kind: 'read'; id: number; handle: string; offset: number; length: number }
+  /** `into`: its data goes there instead of into the reply. */
+  | { kind: 'read'; id: number; handle: string; offset: number; length: number; into?: Buffer }
   | { kind: 'write'; id: number; handle: string; offset: number; data: Buffer }
   | { kind: 'fsetstat'; id: number; handle: string; attrs: FileAttrs }
   | { kind: 'setstat' | 'mkdir'; id: number; path: string; attrs: FileAttrs }
@@ -17,6 +18,15 @@ export type Request =
 
 type PathKind = 'lstat' | 'stat' | 'opendir' | 'remove' | 'rmdir' | 'realpath' | 'readlink' | 'statvfs'
 
+/** READ and WRITE whose data stands in the window, or is to: `length` bytes from `slot` on. */
+export interface WindowRequest {
+  id: number
+  handle: string
+  offset: number
+  length: number
+  slot: number
+}
+
 /** What our part of sshfs in the guest says in SSH_FXP_INIT. */
 export interface Resume {
   nonce: Buffer
@@ -24,13 +34,17 @@ export interface Resume {
   goesOn: boolean
   /** It takes replies ahead (`Hints`). */
   takesHints: boolean
+  /** It shares memory with the host (`Window`). */
+  hasWindow: boolean
   /** So many requests that follow may have been done already. */
   resends: number
 }
 
+type Body = Request | ({ kind: 'read-window' } & WindowRequest) | ({ kind: 'write-window' } & WindowRequest)
+
 /** What a packet says: a request, the start of a session, or nothing that can be understood. */
 export type Incoming =
-  | Request
+  | Body
   | { kind: 'init'; version: number; resume?: Resume }
   | { kind: 'malformed'; reason: string }
 
@@ -58,11 +72,12 @@ function readResume(reader: ByteReader): Resume | undefined {
   const data = new ByteReader(reader.blob())
   const nonce = data.raw(NONCE_BYTES)
   const flags = data.u32()
-  return { nonce, goesOn: (flags & 1) !== 0, takesHints: (flags & 2) !== 0, resends: data.u32() }
+  const has = (flag: number) => (flags & flag) !== 0
+  return { nonce, goesOn: has(1), takesHints: has(2), hasWindow: has(4), resends: data.u32() }
 }
 
 // The order of properties is the order of the fields on the wire: object literals are evaluated left to right.
-function decodeBody(type: number, id: number, reader: ByteReader): Request {
+function decodeBody(type: number, id: number, reader: ByteReader): Body {
   switch (type) {
     case Fxp.OPEN:
       return { kind: 'open', id, path: reader.text(), pflags: reader.u32(), attrs: readAttrs(reader) }
@@ -109,7 +124,7 @@ function decodeBody(type: number, id: number, reader: ByteReader): Request {
   }
 }
 
-function decodeExtended(id: number, reader: ByteReader): Request {
+function decodeExtended(id: number, reader: ByteReader): Body {
   switch (reader.text()) {
     case 'posix-rename@openssh.com':
       return { kind: 'posix-rename', id, from: reader.text(), to: reader.text() }
@@ -121,7 +136,15 @@ function decodeExtended(id: number, reader: ByteReader): Request {
       return { kind: 'fstatvfs', id, handle: reader.text() }
     case 'fsync@openssh.com':
       return { kind: 'fsync', id, handle: reader.text() }
+    case READ_WINDOW:
+      return { kind: 'read-window', ...windowRequest(id, reader) }
+    case WRITE_WINDOW:
+      return { kind: 'write-window', ...windowRequest(id, reader) }
     default:
       return { kind: 'unsupported', id }
   }
+}
+
+function windowRequest(id: number, reader: ByteReader): WindowRequest {
+  return { id, handle: reader.text(), offset: reader.u64(), length: reader.u32(), slot: reader.u32() }
 }

@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs'
 import { errnoOf } from '../host/errors.ts'
-import { DATA_HEADER, dataReply, handleReply, statusReply } from './codec-replies.ts'
+import { DATA_HEADER, dataReply, handleReply, statusReply, windowReply } from './codec-replies.ts'
 import type { Request } from './codec-requests.ts'
 import { chmodFd, closeFd, openFd, readFd, statFd, writeFd } from './fd.ts'
 import type { FileHandle } from './handles.ts'
@@ -42,8 +42,10 @@ export async function close(share: Share, request: { id: number; handle: string 
   return statusReply(request.id, Fx.OK, '')
 }
 
-/** SSH_FXP_READ: straight from the file into the reply. */
+/** SSH_FXP_READ: straight from the file into the reply, or to where the request says. */
 export function read(share: Share, request: Of<'read'>): Promise<Buffer> {
+  const { into } = request
+  if (into) return readInto(share, request, into)
   const length = Math.min(request.length, MAX_READ)
   return share.handles.withFile(request.handle, async (file) => {
     const reply = Buffer.allocUnsafe(DATA_HEADER + length)
@@ -53,6 +55,18 @@ export function read(share: Share, request: Of<'read'>): Promise<Buffer> {
     // While a reply waits to be read by the client, it must not hold much more memory than it counts for.
     const fitting = count < length / 2 ? Buffer.from(reply.subarray(0, DATA_HEADER + count)) : reply
     return dataReply(request.id, fitting, count)
+  })
+}
+
+function readInto(share: Share, request: Of<'read'>, into: Buffer): Promise<Buffer> {
+  return share.handles.withFile(request.handle, async (file) => {
+    const start = exact(request.offset)
+    let length = 0
+    for (let count = -1; count !== 0 && length < into.length; length += count)
+      count = await readFd(file.fd, into, length, into.length - length, start + length)
+    if (length === 0 && into.length > 0) return statusReply(request.id, Fx.EOF, '')
+    share.counters.bytesRead += length
+    return windowReply(request.id, length)
   })
 }
 

@@ -69,7 +69,7 @@ export const EXTENSIONS = [
 
 /**
  * Our own extension of SSH_FXP_INIT and SSH_FXP_VERSION, between the server and guest/…/sshfs-link. In INIT its data is
- * a nonce of 16 bytes, flags (1: the client goes on where it was, else it is new; 2: it takes hints), and the count of
+ * a nonce of 16 bytes, flags (1: the client goes on where it was, else it is new; 2: it takes hints; 4: it has the window), and the count of
  * requests that it sends again (both 32 bits); in VERSION, the same nonce, and it comes first.
  */
 export const RESUME = 'resume@tcolima'
@@ -81,6 +81,17 @@ export const RESUME = 'resume@tcolima'
  * Without any hint: forget all of them. See guest/…/sshfs-link/hints.c.
  */
 export const HINTS = 240
+
+/**
+ * In VERSION, behind RESUME, for a client that has the window (`Window`): which slots of it are for this mount, first and
+ * count (both 32 bits). Then there are two requests more, of SSH_FXP_EXTENDED: both have a handle, an offset (64 bits), a count
+ * of bytes and the first slot (32 bits each) of those where the data stands, or is to stand. READ_WINDOW is answered with
+ * EXTENDED_REPLY and the count of bytes, fewer only at the end of the file; errors of both, and the answer to WRITE_WINDOW,
+ * are STATUS as those to READ and WRITE.
+ */
+export const WINDOW = 'window@tcolima'
+export const READ_WINDOW = 'read-window@tcolima'
+export const WRITE_WINDOW = 'write-window@tcolima'
 
 /** Bytes of RESUME's nonce. */
 export const NONCE_BYTES = 16

@@ -38,6 +38,9 @@ export async function answerResend(
       return (await sameNames(share, request)) ?? perform()
     case 'write':
       return (await appended(share, request)) ?? perform()
+    case 'unsupported':
+      // An earlier server may have had what this one has not.
+      return share.journal.state.done.has(request.id) ? statusReply(request.id, Fx.OK, '') : perform()
     case 'close':
       return share.handles.has(request.handle) ? perform() : statusReply(request.id, Fx.OK, '')
     case 'remove':

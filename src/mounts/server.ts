@@ -1,20 +1,21 @@
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../host/errors.ts'
-import { versionReply } from './codec-replies.ts'
-import { decodeRequest, type Request, type Resume } from './codec-requests.ts'
+import { statusReply, versionReply } from './codec-replies.ts'
+import { decodeRequest, type Request, type Resume, type WindowRequest } from './codec-requests.ts'
 import { HandleTable } from './handles.ts'
 import { forgetHints, Hints } from './hints.ts'
 import { Journal } from './journal.ts'
 import { FifoLock, ReplyOrder } from './order.ts'
 import { Owners } from './owners.ts'
 import { PacketReader } from './packets.ts'
-import { MAX_READ } from './protocol.ts'
+import { Fx, Fxp, MAX_READ } from './protocol.ts'
 import { reopenAll } from './reopen.ts'
 import { answer, standingOf } from './requests.ts'
 import { Sender } from './sender.ts'
 import type { Replays } from './replay.ts'
 import type { Share, ShareObserver } from './share.ts'
 import { SharePaths } from './share-path.ts'
+import type { Window } from './window.ts'
 
 /** What a session serves. */
 export interface ShareOptions {
@@ -37,6 +38,8 @@ export interface ShareOptions {
    * session then begins as after `reset`: another one may have been killed within a packet.
    */
   journal?: string
+  /** Memory that is shared with the client; of this session alone. */
+  window?: Window
   /** Who owns the files as the client sees it; sessions whose roots overlap share it. By default this process's user. */
   owners?: Owners
 }
@@ -217,11 +220,35 @@ class Session {
       void this.finish(incoming.reason)
     } else if (incoming.kind === 'init') {
       this.begin(incoming.resume)
-    } else if (this.initialised) {
-      void this.work(incoming, packet.length)
-    } else {
+    } else if (!this.initialised) {
       void this.finish('a request before SSH_FXP_INIT')
+    } else if (incoming.kind === 'read-window') {
+      this.readToWindow(incoming, packet.length)
+    } else if (incoming.kind === 'write-window') {
+      this.writeFromWindow(incoming, packet.length)
+    } else {
+      void this.work(incoming, packet.length)
     }
+  }
+
+  // Where the window cannot be used so, the client is told that there is no such request: it makes another one.
+  private readToWindow({ id, handle, offset, length, slot }: WindowRequest, packetBytes: number): void {
+    const { window } = this.options
+    const into = window?.room(slot, length)
+    if (!window || !into) return void this.work({ kind: 'unsupported', id }, packetBytes)
+    void this.work({ kind: 'read', id, handle, offset, length, into }, packetBytes, async (reply) => {
+      if (reply[4] !== Fxp.EXTENDED_REPLY) return reply
+      const whole = await window.put(slot, into.subarray(0, reply.readUInt32BE(9)))
+      return whole ? reply : statusReply(id, Fx.OP_UNSUPPORTED, 'the window is full')
+    })
+  }
+
+  private writeFromWindow({ id, handle, offset, length, slot }: WindowRequest, packetBytes: number): void {
+    const data = this.options.window?.take(slot, length)
+    void this.work(
+      data ? { kind: 'write', id, handle, offset, data } : { kind: 'unsupported', id },
+      packetBytes,
+    )
   }
 
   /** A new client leaves nothing of the one before; one that goes on finds its handles. */
@@ -240,25 +267,39 @@ class Session {
       this.working--
       this.pump()
     })
-    this.replies.place()(versionReply(resume?.nonce))
+    void this.welcome(resume)
   }
 
-  private async work(request: Request, packetBytes: number): Promise<void> {
+  private async welcome(resume: Resume | undefined): Promise<void> {
+    const reply = this.replies.place()
+    const window = resume?.hasWindow ? this.options.window : undefined
+    await window?.settled()
+    reply(versionReply(resume?.nonce, window))
+  }
+
+  /** `answered` gets the reply before it is sent, unless it never is, and gives the one to send. */
+  private async work(
+    request: Request,
+    packetBytes: number,
+    answered?: (reply: Buffer) => Promise<Buffer>,
+  ): Promise<void> {
+    const { generation } = this
     const standing = standingOf(request)
     const reply = standing.loose ? this.looseReply() : this.replies.place()
-    const bytes = packetBytes + replyBytes(request)
+    const bytes = packetBytes + moreBytes(request, packetBytes)
     const resend = this.resends > 0
     if (resend) this.resends--
     this.requests++
     this.working++
     this.workingBytes += bytes
     const started = await this.order.run(!standing.changes, async () => {
-      const answered = answer(this.share, request, this.nameLock, resend)
+      const done = answer(this.share, request, this.nameLock, resend)
       // A slow disk must not hold up the writes behind a FSYNC, only the FSYNC has to come behind those before it.
-      if (request.kind !== 'fsync') await answered
-      return { answered }
+      if (request.kind !== 'fsync') await done
+      return { done }
     })
-    const packet = await started.answered
+    const done = await started.done
+    const packet = answered && generation === this.generation ? await answered(done) : done
     this.working--
     this.workingBytes -= bytes
     reply(packet)
@@ -268,6 +309,7 @@ class Session {
   /** Requests that are at work are still done, but not answered. */
   private dropReplies(): void {
     this.generation++
+    this.options.window?.renew()
     this.replies = this.newReplies()
     this.sender.drop()
   }
@@ -301,8 +343,9 @@ class Session {
   }
 }
 
-/** Room for a reply that may be large; for the others `MAX_REQUESTS` is bound enough. */
-function replyBytes(request: Request): number {
-  if (request.kind === 'read') return Math.min(request.length, MAX_READ)
+/** Room for data that does not come with the packet; for what is small `MAX_REQUESTS` is bound enough. */
+function moreBytes(request: Request, packetBytes: number): number {
+  if (request.kind === 'write') return Math.max(0, request.data.length - packetBytes)
+  if (request.kind === 'read') return request.into?.length ?? Math.min(request.length, MAX_READ)
   return request.kind === 'readdir' ? 64 * 1024 : 0
 }

@@ -2,8 +2,11 @@ import { escape } from './escape.ts'
 
 /** What the guest mounts from; the index of a mount is its place in the list, and all of one machine are of one type. */
 export type MountDevices =
-  /** A virtio-serial port for each, as far as there are ports; QEMU listens on its socket. */
-  | { type: 'sshfs'; sockets: string[] }
+  /**
+   * A virtio-serial port for each, as far as there are ports; QEMU listens on its socket. `window`: the file through which
+   * large data goes (src/mounts/window.ts).
+   */
+  | { type: 'sshfs'; sockets: string[]; window: string }
   /** QEMU serves the folders itself. */
   | { type: '9p'; folders: SharedFolder[] }
   /** A virtiofsd listens on each socket (virtiofsd.ts). */
@@ -26,7 +29,10 @@ export function mountTag(index: number): string {
 export function mountDevices(mounts: MountDevices): string[] {
   switch (mounts.type) {
     case 'sshfs':
-      return mounts.sockets.flatMap((socket, index) => serialPort(`mount${index}`, mountTag(index), socket))
+      return [
+        ...mounts.sockets.flatMap((socket, index) => serialPort(`mount${index}`, mountTag(index), socket)),
+        ...windowDisk(mounts.window),
+      ]
     case '9p':
       return mounts.folders.flatMap(ninep)
     case 'virtiofs':
@@ -51,6 +57,19 @@ export function serialPort(id: string, name: string, socket: string): string[] {
   return [
     ...['-chardev', `socket,id=${id},path=${escape(socket)},server=on,wait=off`],
     ...['-device', `virtserialport,bus=serial0.0,chardev=${id},id=port-${id},name=${name}`],
+  ]
+}
+
+/** A disk whose file the agent reads and writes as well: both see what the other wrote, in the host's own cache. */
+function windowDisk(file: string): string[] {
+  return [
+    // Nothing in it is to last, and the agent must not wait for the disk when the guest asks for that.
+    ...[
+      '-blockdev',
+      `driver=raw,node-name=window,cache.no-flush=on,file.driver=file,file.filename=${escape(file)}`,
+    ],
+    // On a full disk the machine would stop until there is room again; so the guest is told, and takes the port.
+    ...['-device', 'virtio-blk-pci,drive=window,serial=window,rerror=report,werror=report'],
   ]
 }
 

@@ -1,8 +1,10 @@
+import { createHash, randomBytes } from 'node:crypto'
 import { copyFileSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { instancePaths } from '../../src/instance/paths.ts'
 import { carry } from './carry.ts'
 import { docker, eventually, tcolima } from './harness.ts'
 
@@ -152,6 +154,21 @@ describe('host and guest together', () => {
     expect(text.match(/h+|g+/g)?.map((run) => `${run[0]}${run.length}`)).toEqual(
       Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? 'h4096' : 'g4096')),
     )
+  })
+
+  it('hand large data over through the window, both ways', async () => {
+    const window = () => fs.readFile(instancePaths(shared.home, profile).window)
+    const [written, read] = [randomBytes(512 * 1024), randomBytes(512 * 1024)]
+    await fs.writeFile(host('read'), read)
+    const sum = createHash('sha256').update(read).digest('hex')
+    expect(await guest('sha256sum <read')).toContain(sum)
+    expect((await window()).includes(read.subarray(-4096))).toBe(true)
+    await fs.writeFile(path.join(tools, 'written'), written)
+    await guest(
+      `cat '${tools}/written' >/var/tmp/written; dd if=/var/tmp/written of=written bs=512k status=none`,
+    )
+    expect((await fs.readFile(host('written'))).equals(written)).toBe(true)
+    expect((await window()).includes(written)).toBe(true)
   })
 
   it('links are the same bytes on both sides', async () => {

@@ -9,6 +9,7 @@ import { SshMounts } from '../../../src/agent/ssh-mounts.ts'
 import { KeptFiles } from '../../../src/mounts/kept.ts'
 import { FifoLock } from '../../../src/mounts/order.ts'
 import { Owners } from '../../../src/mounts/owners.ts'
+import { Windows } from '../../../src/mounts/window.ts'
 import { SshConnection } from '../../../src/ssh/connection.ts'
 import { SshLink } from '../../../src/ssh/link.ts'
 import { type RelayedSshfs, relaySshfs } from './relay.ts'
@@ -59,6 +60,7 @@ function startAgent() {
     journal: (index) => at(`journal${index}`),
     resume: () => undefined,
     owners: new Owners(user, new KeptFiles(at('owners'))),
+    windows: Windows.open(at('none')),
     notifications: undefined,
     warn: () => undefined,
     overSsh: (index, signal) => overSsh.next(index, signal),

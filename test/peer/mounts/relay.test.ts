@@ -94,11 +94,12 @@ test.skipIf(process.getuid?.() !== 0)('a full disk of the host is one for progra
   await output('mount', ['-t', 'tmpfs', '-o', 'size=1M,nr_inodes=10', 'tmpfs', root])
   try {
     const script = `
-      open(my $f, '>', 'large') or die; syswrite($f, 'x' x 100_000) for 1 .. 20; close $f or print "$!, ";
+      open(my $f, '>', 'small') or die; syswrite($f, 'x' x 50_000) for 1 .. 40; close $f or print "$!, "; unlink 'small';
+      open($f, '>', 'large') or die; for (1 .. 20) { syswrite($f, 'x' x 100_000) or print "$!, " and last } close $f; truncate 'large', 100;
       mkdir "d$_" or print "$!, " and last for 1 .. 20;
       for (1 .. 20) { open(my $new, '>', "f$_") or print "$!" and last }`
     expect(await run(mount, `perl -e '${script.replaceAll("'", `'\\''`)}'`)).toBe(
-      Array(3).fill('No space left on device').join(', '),
+      Array(4).fill('No space left on device').join(', '),
     )
   } finally {
     await output('umount', ['-l', root])
@@ -133,15 +134,62 @@ test('a request that came while the server was away is not taken for one that it
   expect(await locked).toMatch(/File exists/)
 })
 
+test('large reads are whole whatever happens to the server meanwhile', async () => {
+  const { mount, root, top, relay } = mounted
+  for (const name of ['one', 'two'])
+    await output('bash', [
+      '-euc',
+      `head -c 12M /dev/urandom > '${top}/${name}'; cp '${top}/${name}' '${root}'`,
+    ])
+  const state = { working: 2 }
+  const read = (name: string) =>
+    run(mount, `for i in $(seq 30); do cmp ${name} ../${name}; done`).finally(() => {
+      state.working--
+    })
+  const reads = Promise.all([read('one'), read('two')])
+  for (let turn = 0; state.working > 0 && turn < 40; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 60))
+    if (turn % 2 === 0) {
+      relay.kill('SIGUSR1')
+    } else {
+      await mounted.killServer()
+      await mounted.startServer()
+    }
+  }
+  await reads
+  expect(mounted.said()).toBe('')
+})
+
 test('a signal makes the relay speak to a server anew, with requests under way', async () => {
-  const { mount, root, relay } = mounted
-  const copied = run(mount, 'head -c 32M /dev/zero | tr "\\0" x > big; wc -c < big')
+  const { mount, root, top, relay } = mounted
+  await output('bash', ['-euc', `head -c 32M /dev/urandom > '${top}/want'`])
+  const copied = run(mount, 'cat ../want > big; cmp big ../want; wc -c < big')
   for (let turn = 0; turn < 20; turn++) {
     relay.kill('SIGUSR1')
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   expect(Number(await copied)).toBe(32 << 20)
-  expect((await fs.readFile(path.join(root, 'big'))).every((byte) => byte === 0x78)).toBe(true)
+  expect(await output('cmp', [path.join(root, 'big'), path.join(top, 'want')])).toBe('')
+})
+
+test('large data goes through the window, whole, whoever reads and writes at once', async () => {
+  const { mount, root, top } = mounted
+  const work = (seed: number) => `
+    perl -e '
+      srand ${seed}; my $name = "f${seed}"; my $right = "";
+      for my $i (1..40) {
+        my ($at, $text) = (int rand 3_000_000, pack("N", $i * 7 + ${seed}) x (30_000 + int rand 300_000));
+        open my $out, -e $name ? "+<" : "+>", $name or die $!; sysseek $out, $at, 0;
+        my $done = 0; while ($done < length $text) { $done += syswrite($out, $text, 1_000_000, $done) // die $! } close $out or die $!;
+        $right .= chr(0) x ($at - length $right) if $at > length $right;
+        substr($right, $at, length $text) = $text;
+        open my $in, "<", $name or die $!; local $/; my $read = <$in>; $read eq $right or die "$name: not whole";
+      }'`
+  await Promise.all(Array.from({ length: 6 }, (_, seed) => run(mount, work(seed))))
+  expect(await fs.readdir(root)).toHaveLength(6)
+  const window = await fs.readFile(path.join(top, 'window'))
+  expect(window.equals(Buffer.alloc(window.length))).toBe(false)
+  expect(mounted.said()).toBe('')
 })
 
 // Whose turn it is to read replies changes with each pause: threads that wait, and the one that reads when none does.

@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { build } from 'esbuild'
 import { sshfsOptions } from '../../../src/mounts/options.ts'
+import { makeWindow } from '../../../src/mounts/window.ts'
 import { output } from './sshfs.ts'
 
 const source = path.resolve(import.meta.dirname, '../../../guest/rootfs/usr/lib/tcolima/sshfs-link')
@@ -31,6 +32,7 @@ export async function mountRelayed(): Promise<Relayed> {
   const [root, mount, socket] = [at('root'), at('mnt'), at('socket')]
   await fs.mkdir(root)
   await fs.mkdir(mount)
+  makeWindow(at('window'))
   const entryPoints = [path.join(import.meta.dirname, 'relay-server.ts')]
   await build({ entryPoints, outfile: at('server.mjs'), bundle: true, platform: 'node', format: 'esm' })
 
@@ -45,7 +47,7 @@ export async function mountRelayed(): Promise<Relayed> {
   }
   const startServer = async () => {
     await fs.rm(socket, { force: true })
-    const args = [at('server.mjs'), socket, root, at('journal')]
+    const args = [at('server.mjs'), socket, root, at('journal'), at('window')]
     server = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
     await until(() => existsSync(socket))
   }
@@ -53,7 +55,7 @@ export async function mountRelayed(): Promise<Relayed> {
 
   let relay: RelayedSshfs
   try {
-    relay = await relaySshfs(top, socket, mount)
+    relay = await relaySshfs(top, socket, mount, at('window'))
   } catch (error) {
     await killServer()
     await fs.rm(top, { recursive: true, force: true })
@@ -75,8 +77,13 @@ export interface RelayedSshfs {
   end(): Promise<void>
 }
 
-/** Mounts what is served on a Unix socket; the relay is compiled in the folder `top`. */
-export async function relaySshfs(top: string, socket: string, mount: string): Promise<RelayedSshfs> {
+/** Mounts what is served on a Unix socket; the relay is compiled in the folder `top`. `window`: what it shares with the server. */
+export async function relaySshfs(
+  top: string,
+  socket: string,
+  mount: string,
+  window = '',
+): Promise<RelayedSshfs> {
   const library = path.join(top, 'sshfs-link.so')
   const files = (await fs.readdir(source)).filter((name) => name.endsWith('.c'))
   const sources = files.map((name) => path.join(source, name))
@@ -86,7 +93,7 @@ export async function relaySshfs(top: string, socket: string, mount: string): Pr
   if (help.includes('no_contain_symlinks')) options.push('no_contain_symlinks')
   const relay = spawn('sshfs', ['-f', ':/', mount, '-o', options.join(',')], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, LD_PRELOAD: library, TCOLIMA_PORT: socket },
+    env: { ...process.env, LD_PRELOAD: library, TCOLIMA_PORT: socket, TCOLIMA_WINDOW: window },
   })
   let said = ''
   for (const stream of [relay.stdout, relay.stderr])

@@ -16,11 +16,13 @@ sub slurp { my ($file) = @_; open(my $in, '<', $file) or return "no: " . ($! + 0
 
 my %acts = (
   write => sub { my ($name, $text) = (any(), 'x' x int rand 9000); sub { open(my $out, '>', "$_[0]/$name") or return; print $out $text; close $out } },
+  # So much, with one call, that it goes another way than small writes do.
+  large => sub { my ($name, $at, $text) = (any(), int rand 300_000, "$_[0]." x (20_000 + int rand 80_000)); sub { open(my $out, '+<', "$_[0]/$name") or return; sysseek($out, $at, 0); syswrite($out, $text); close $out } },
   append => sub { my ($name, $text) = (any(), "more $_[0]\n"); sub { open(my $out, '>>', "$_[0]/$name") or return; print $out $text; close $out } },
   remove => sub { my $name = any(); sub { unlink "$_[0]/$name" } },
   rename => sub { my ($from, $to) = (any(), any()); sub { rename "$_[0]/$from", "$_[0]/$to" } },
   chmod => sub { my ($name, $mode) = (any(), 0600 + int rand 0100); sub { chmod $mode, "$_[0]/$name" } },
-  truncate => sub { my ($name, $size) = (any(), int rand 9000); sub { truncate "$_[0]/$name", $size } },
+  truncate => sub { my ($name, $size) = (any(), int rand(rand() < 0.3 ? 300_000 : 9000)); sub { truncate "$_[0]/$name", $size } },
   mkdir => sub { my $name = rand() < 0.5 ? 'sub' : 'sub2'; sub { mkdir "$_[0]/$name" } },
   rmdir => sub { my $name = rand() < 0.5 ? 'sub' : 'sub2'; sub { rmdir "$_[0]/$name" } },
   symlink => sub { my ($target, $name) = (any(), any()); sub { symlink $target, "$_[0]/$name" } },

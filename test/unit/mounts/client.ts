@@ -241,6 +241,7 @@ export function decodeReply(body: Buffer): Reply {
       return { type, id, names }
     }
     default: {
+      if (body.length === 9) return { type, id, numbers: [reader.u32()] }
       const numbers = []
       for (let left = (body.length - 5) / 8; left > 0; left--) numbers.push(reader.u64())
       return { type, id, numbers }

@@ -42,6 +42,7 @@ function sshfs(count: number, folder = '/i'): MountDevices {
   return {
     type: 'sshfs',
     sockets: Array.from({ length: count }, (_, index) => `${folder}/mount.${index}.sock`),
+    window: `${folder}/window`,
   }
 }
 
@@ -124,9 +125,10 @@ describe('disks, sockets and network', () => {
       'node-name=root',
       'node-name=data',
       'node-name=seed',
+      'node-name=window',
     ])
-    expect(disks.map((disk) => disk.includes('read-only=on'))).toEqual([false, false, true])
-    expect(disks.map((disk) => disk.includes('discard=unmap'))).toEqual([true, true, false])
+    expect(disks.map((disk) => disk.includes('read-only=on'))).toEqual([false, false, true, false])
+    expect(disks.map((disk) => disk.includes('discard=unmap'))).toEqual([true, true, false, false])
     for (const name of ['root', 'data', 'seed']) {
       expect(values(args, '-device')).toContain(`virtio-blk-pci,drive=${name},serial=${name}`)
     }
@@ -182,6 +184,7 @@ describe('disks, sockets and network', () => {
       'file.filename=/x,y/root.qcow2',
       'file.filename=/x,y/data.qcow2',
       'file.filename=/x,y/seed.tar',
+      'file.filename=/x,y/window',
     ])
     expect(values(args, '-kernel')).toEqual(['/x,y/kernel'])
     expect(values(args, '-initrd')).toEqual(['/x,y/initrd'])

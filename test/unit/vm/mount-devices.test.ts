@@ -46,6 +46,15 @@ test('virtiofs: QEMU connects to the daemon, and shares the guest memory with it
 })
 
 test.each(['sshfs', '9p'] as const)('%s needs no shared memory', (type) => {
-  const mounts = type === 'sshfs' ? { type, sockets: ['/s'] } : { type, folders: [] }
+  const mounts = type === 'sshfs' ? { type, sockets: ['/s'], window: '/w' } : { type, folders: [] }
   expect(guestMemory(mounts, 2 ** 30)).toEqual({ args: ['-m', '1024M'], machine: '' })
+})
+
+test('the window is a disk that the guest knows by its serial number, and a full disk of the host does not stop the machine', () => {
+  expect(mountDevices({ type: 'sshfs', sockets: [], window: '/i,j/window' })).toEqual([
+    '-blockdev',
+    'driver=raw,node-name=window,cache.no-flush=on,file.driver=file,file.filename=/i,,j/window',
+    '-device',
+    'virtio-blk-pci,drive=window,serial=window,rerror=report,werror=report',
+  ])
 })

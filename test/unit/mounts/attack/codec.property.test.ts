@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type FileAttrs, writeAttrs } from '../../../../src/mounts/codec-attrs.ts'
-import { decodeRequest, type Request } from '../../../../src/mounts/codec-requests.ts'
+import { decodeRequest, type Incoming } from '../../../../src/mounts/codec-requests.ts'
 import type { ByteWriter } from '../../../../src/mounts/codec-writer.ts'
 import { PacketReader } from '../../../../src/mounts/packets.ts'
 import { Fxp, MAX_PACKET } from '../../../../src/mounts/protocol.ts'
@@ -23,11 +23,15 @@ const path = { id: u32, path: text }
 const two = { id: u32, from: text, to: text }
 const kind = <K extends string>(...kinds: K[]) => fc.constantFrom(...kinds)
 
+type Request = Exclude<Incoming, { kind: 'init' | 'malformed' }>
+
 /** Every request there is. */
 const request: fc.Arbitrary<Request> = fc.oneof(
   fc.record({ kind: kind('open'), ...path, pflags: u32, attrs }),
   fc.record({ kind: kind('close', 'fstat', 'readdir', 'fsync', 'fstatvfs'), ...handle }),
   fc.record({ kind: kind('read'), ...handle, offset: u64, length: u32 }),
+  fc.record({ kind: kind('read-window'), ...handle, offset: u64, length: u32, slot: u32 }),
+  fc.record({ kind: kind('write-window'), ...handle, offset: u64, length: u32, slot: u32 }),
   fc.record({
     kind: kind('write'),
     ...handle,
@@ -68,13 +72,15 @@ const types: Record<Exclude<Request['kind'], 'unsupported'>, number> = {
   statvfs: Fxp.EXTENDED,
   fstatvfs: Fxp.EXTENDED,
   fsync: Fxp.EXTENDED,
+  'read-window': Fxp.EXTENDED,
+  'write-window': Fxp.EXTENDED,
 }
 
 /** The other side of `decodeRequest`: field by field in the order of the protocol, whatever the kind. */
 function encode(request: Exclude<Request, { kind: 'unsupported' }>): Buffer {
   const type = types[request.kind]
   return packet(type, request.id, (writer: ByteWriter) => {
-    if (type === Fxp.EXTENDED) writer.text(`${request.kind}@openssh.com`)
+    if (type === Fxp.EXTENDED) writer.text(`${request.kind}@${'slot' in request ? 'tcolima' : 'openssh.com'}`)
     if ('target' in request) writer.text(request.target)
     if ('path' in request) writer.text(request.path)
     if ('handle' in request) writer.text(request.handle)
@@ -82,6 +88,7 @@ function encode(request: Exclude<Request, { kind: 'unsupported' }>): Buffer {
     if ('pflags' in request) writer.u32(request.pflags)
     if ('offset' in request) writer.u64(request.offset)
     if ('length' in request) writer.u32(request.length)
+    if ('slot' in request) writer.u32(request.slot)
     if ('data' in request) writer.text(request.data)
     if ('attrs' in request) writeAttrs(writer, request.attrs)
   })

@@ -241,6 +241,9 @@ uint64_t hints_request(const unsigned char *packet, size_t length) {
       is_change = 0;
     else if (has && is(first, "posix-rename@openssh.com") && take(&rest, &second) && take(&rest, &third))
       move(second), move(third);
+    else if (has && is(first, "write-window@tcolima") && take(&rest, &second) && path_of(second).length > 0)
+      forget_path(path_of(second));
+    else if (has && is(first, "read-window@tcolima")) is_change = 0;
     else forget_all();
     break;
   case CLOSE:

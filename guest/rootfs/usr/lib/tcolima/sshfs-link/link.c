@@ -16,9 +16,11 @@
 #include "hints.h"
 #include "link.h"
 #include "turns.h"
+#include "window.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -42,17 +44,22 @@ enum {
   LOOK_MS = 50,                   /* how often to look whether the host is back: poll() answers at once while it is not */
   ANSWER_MS = 5000,               /* for the server to answer SSH_FXP_INIT, before the port is opened anew */
   NONCE = 16,
+  HEAD = 9,                       /* bytes of a packet before its body: length, type, id */
+  HALF = 1u << 31,
   LATER_MS = 10,                  /* for a request that nobody waits for to go with another one */
-  INIT = 1, VERSION = 2, CLOSE = 4, /* SFTP packet types, draft-ietf-secsh-filexfer-02 section 3 */
+  INIT = 1, VERSION = 2, CLOSE = 4, EXTENDED = 200, /* SFTP packet types, draft-ietf-secsh-filexfer-02 section 3 */
 };
 
 /* The extension of INIT (nonce, flags, count of requests sent again) and of VERSION (nonce). */
 static const char RESUME[] = "resume@tcolima";
-enum { NAME = sizeof RESUME - 1, ANSWER = 1 + 4 + 4 + NAME + 4 + NONCE, GOES_ON = 1, TAKES_HINTS = 2 };
+/* One of VERSION alone, right behind it: which slots of the window are ours (first, count). */
+static const char WINDOW[] = "window@tcolima";
+enum { NAME = sizeof RESUME - 1, ANSWER = 1 + 4 + 4 + NAME + 4 + NONCE, GOES_ON = 1, TAKES_HINTS = 2, HAS_WINDOW = 4 };
 
 struct request {
   struct request *next;
   struct request *held;     /* an LSTAT that waits for what comes with this OPEN's reply */
+  struct link_request *ours; /* NULL when it is sshfs's */
   size_t length;
   uint64_t changes;         /* that had gone out with it */
   unsigned char bytes[];
@@ -75,6 +82,7 @@ static int64_t asked_at;
 
 static struct request *first, **last = &first;   /* unanswered requests, in sshfs's order */
 static size_t count;
+static uint32_t sshfs_id;                        /* sshfs's newest: it counts its requests, and sends them nearly in order */
 static struct request *newest;                   /* the last one, if it is unanswered */
 static int later = -1, later_set;                /* a timer, and whether it runs */
 static struct request *sending;                  /* the next to go to the port, `sent` bytes of it gone */
@@ -157,7 +165,7 @@ static void ask(void) {
   unsigned char nonce[NONCE];
   if (getrandom(nonce, NONCE, 0) != NONCE) die("getrandom");
   p = put(p, nonce, NONCE);
-  p = put32(p, (answered_once ? GOES_ON : 0) | TAKES_HINTS);
+  p = put32(p, (answered_once ? GOES_ON : 0) | TAKES_HINTS | (window_is_open() ? HAS_WINDOW : 0));
   p = put32(p, count);
   free(control);
   control = bytes, control_at = 0, control_length = p - bytes;
@@ -244,8 +252,19 @@ static int is_reply(const unsigned char *packet, size_t length) {
     else take_request(r->held);
     hints_opened(r->bytes, r->length);
   }
+  struct link_request *ours = r->ours;
+  if (ours) ours->answered(ours, packet[4], length >= HEAD + 4 ? get32(packet + HEAD) : 0);
   free(r);
-  return 1;
+  return !ours;
+}
+
+/* The VERSION with our nonce is here: `more` is what it says beside. Gives where what sshfs may know begins. */
+static unsigned char *take_window(unsigned char *more, unsigned char *end) {
+  enum { LENGTH = 4 + sizeof WINDOW - 1 + 4 + 8 };
+  int has = end - more >= LENGTH && memcmp(more + 4, WINDOW, sizeof WINDOW - 1) == 0;
+  if (has) window_use(get32(more + LENGTH - 8), get32(more + LENGTH - 4));
+  else window_use(0, 0);
+  return has ? more + LENGTH : more;
 }
 
 /* Passes over bytes of a dead server until VERSION with our nonce. Gives whether it has come. */
@@ -264,11 +283,10 @@ static int found_answer(void) {
     in_end = in_whole + (end - packet);
     return 0;
   }
-  unsigned char *rest = packet + 4 + length;
+  unsigned char *rest = packet + 4 + length, *more = take_window(at + ANSWER, rest);
   if (!answered_once) {
     /* sshfs gets it without our extension. */
     answered_once = 1;
-    unsigned char *more = at + ANSWER;
     unsigned char *p = put32(in + in_whole, 5 + (rest - more));
     *p++ = VERSION;
     p = put32(p, 3);
@@ -426,6 +444,12 @@ static void take_request(struct request *r) {
   }
 }
 
+/* Of a request that was taken, or answered: sees to it that somebody looks for what is to come. */
+static void sent_one(void) {
+  if (asleep && (first_known || state != UP || port_full)) wake_holder();
+  turns_sent(state == UP && !port_full);
+}
+
 static void on_usr1(int signal) {
   (void)signal;
   int before = errno;
@@ -447,6 +471,11 @@ static void start(void) {
   struct sigaction act = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
   sigaction(SIGUSR1, &act, NULL);
   port_path = path;
+  const char *window = getenv("TCOLIMA_WINDOW");
+  if (window) window_open(window);
+  /* Memory for a large read comes and goes all the time: without this, page by page from the kernel and back. */
+  mallopt(M_MMAP_THRESHOLD, 8 << 20);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
   turns_begin();
 }
 
@@ -509,6 +538,24 @@ int link_absent(const char *path) {
   return absent;
 }
 
+void link_send(struct link_request *request, const unsigned char *body, size_t length) {
+  static uint32_t sent_so_far;
+  struct request *r = malloc(sizeof *r + HEAD + length);
+  if (!r) die("memory");
+  r->length = HEAD + length;
+  r->ours = request;
+  put32(r->bytes, r->length - 4);
+  r->bytes[4] = EXTENDED;
+  memcpy(r->bytes + HEAD, body, length);
+  pthread_mutex_lock(&link_lock);
+  catch_up();
+  /* sshfs does not come to these ids while they are in use. */
+  put32(r->bytes + 5, sshfs_id + HALF + sent_so_far++ % (HALF / 2));
+  take_request(r);
+  sent_one();
+  pthread_mutex_unlock(&link_lock);
+}
+
 /* sshfs writes each packet whole, with one call. */
 ssize_t writev(int fd, const struct iovec *parts, int n) {
   prepare();
@@ -518,6 +565,7 @@ ssize_t writev(int fd, const struct iovec *parts, int n) {
   struct request *r = malloc(sizeof *r + length);
   if (!r) die("memory");
   r->length = length;
+  r->ours = NULL;
   unsigned char *p = r->bytes;
   for (int i = 0; i < n; i++) p = put(p, parts[i].iov_base, parts[i].iov_len);
   if (length < 9 || length > MAX_PACKET || 4 + (size_t)get32(r->bytes) != length) {
@@ -525,13 +573,14 @@ ssize_t writev(int fd, const struct iovec *parts, int n) {
     _exit(1);
   }
   pthread_mutex_lock(&link_lock);
+  uint32_t id = get32(r->bytes + 5);
+  if ((int32_t)(id - sshfs_id) > 0) sshfs_id = id;
   catch_up();
   /* Its INIT is answered from the server's answer to ours. */
   if (r->bytes[4] == INIT || answer_known(r->bytes, length)) free(r);
   else if (newest && !newest->held && hints_belong(r->bytes, length, newest->bytes, newest->length)) newest->held = r;
   else take_request(r);
-  if (asleep && (first_known || state != UP || port_full)) wake_holder();
-  turns_sent(state == UP && !port_full);
+  sent_one();
   pthread_mutex_unlock(&link_lock);
   return length;
 }

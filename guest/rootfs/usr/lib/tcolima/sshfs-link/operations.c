@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include "basics.h"
 #include "link.h"
+#include "transfers.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@
 
 enum {
   /* Places in struct fuse_operations (fuse.h). */
-  GETATTR = 0, OPEN = 12, READ = 13, READDIR = 24, INIT = 27,
+  GETATTR = 0, OPEN = 12, READ = 13, WRITE = 14, READDIR = 24, INIT = 27, READ_BUF = 37,
   OPERATIONS = 64,          /* more than there are */
   READDIR_PLUS = 1,         /* enum fuse_readdir_flags: the kernel wants attributes */
   FILL_DIR_PLUS = 2,        /* enum fuse_fill_dir_flags: here they are */
@@ -49,7 +50,11 @@ struct file {
   int flags;
   unsigned writepage : 1, direct_io : 1, keep_cache : 1, flush : 1, nonseekable : 1, flock_release : 1, cache_readdir : 1,
     noflush : 1;
+  unsigned padding;
+  uint64_t handle;
 };
+/* struct fuse_bufvec with its one struct fuse_buf (fuse_common.h), and room for what newer versions add. */
+struct memory { size_t count, index, offset, size; int flags; void *bytes; int descriptor; off_t place; size_t more[4]; };
 
 static void *operations[OPERATIONS];
 /* sshfs's own. */
@@ -57,6 +62,7 @@ static void *(*plain_init)(struct connection *, void *);
 static int (*plain_getattr)(const char *, struct stat *, struct file *);
 static int (*plain_open)(const char *, struct file *);
 static int (*plain_read)(const char *, char *, size_t, off_t, struct file *);
+static int (*plain_write)(const char *, const char *, size_t, off_t, struct file *);
 static int (*plain_readdir)(const char *, void *, fill_dir, off_t, struct file *, int);
 
 /* Where struct fuse_config (fuse.h) has nullpath_ok, in bytes: since 3.17 no_rofd_flush is not before it. */
@@ -101,9 +107,37 @@ static int open_without_flush(const char *path, struct file *file) {
 }
 
 /* A file that is known is known whole. */
-static int read_known(const char *path, char *buffer, size_t size, off_t at, struct file *file) {
-  size_t length = path && at == 0 ? link_known(path, SFTP_READ, DATA_HEAD, buffer, size) : 0;
-  return length > 0 ? (int)length : plain_read(path, buffer, size, at, file);
+static int read_bytes(const char *path, char *buffer, size_t size, off_t at, struct file *file) {
+  size_t known = path && at == 0 ? link_known(path, SFTP_READ, DATA_HEAD, buffer, size) : 0;
+  if (known > 0) return (int)known;
+  int length = transfer_read(file->handle, buffer, size, at);
+  return length == NOT_TRANSFERRED ? plain_read(path, buffer, size, at, file) : length;
+}
+
+/* Libfuse frees what is read, and so it can lie as the window wants it. */
+static int read_ours(const char *path, struct memory **given, size_t size, off_t at, struct file *file) {
+  struct memory *memory = calloc(1, sizeof *memory);
+  void *bytes = transfer_memory(size);
+  int length = memory && bytes ? read_bytes(path, bytes, size, at, file) : -ENOMEM;
+  if (length < 0) {
+    free(bytes);
+    free(memory);
+    return length;
+  }
+  memory->count = 1;
+  memory->size = length;
+  memory->bytes = bytes;
+  memory->descriptor = -1;
+  *given = memory;
+  return 0;
+}
+
+static int write_ours(const char *path, const char *bytes, size_t size, off_t at, struct file *file) {
+  int length = transfer_write(file->handle, bytes, size, at);
+  if (length == NOT_TRANSFERRED) return plain_write(path, bytes, size, at, file);
+  /* What sshfs may have read ahead is old now: it counts its writes, this one too. */
+  plain_write(path, bytes, 0, at, file);
+  return length;
 }
 
 struct through { void *buffer; fill_dir fill; };
@@ -130,12 +164,14 @@ static void *replace(int place, void *ours) {
 }
 
 static const void *with_ours(const void *given, size_t size) {
-  if (size > sizeof operations || size <= INIT * sizeof(void *)) return given;
+  if (size > sizeof operations || size <= READ_BUF * sizeof(void *)) return given;
   memcpy(operations, given, size);
   plain_init = replace(INIT, init_ours);
   plain_getattr = replace(GETATTR, getattr_known);
   plain_open = replace(OPEN, open_without_flush);
-  plain_read = replace(READ, read_known);
+  plain_read = (int (*)(const char *, char *, size_t, off_t, struct file *))operations[READ];
+  operations[READ_BUF] = read_ours;
+  plain_write = replace(WRITE, write_ours);
   plain_readdir = replace(READDIR, readdir_with_attributes);
   return operations;
 }

@@ -226,6 +226,17 @@ int turns_idle(void) {
   return read_replies && !taken;
 }
 
+void turns_wait(sem_t *reply) {
+  if (read_replies) wait_for(reply);
+  else next_wait(reply);
+}
+
+void turns_answer(sem_t *reply) {
+  next_post(reply);
+  for (struct waiting *one = waiting; one; one = one->next)
+    if (one->reply == reply) pthread_cond_signal(&one->called);
+}
+
 /* ---- what sshfs and libfuse call ---- */
 
 int sem_wait(sem_t *semaphore) {
@@ -245,13 +256,11 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
 /* Of replies only the reader does it. */
 int sem_post(sem_t *semaphore) {
   prepare();
-  int error = next_post(semaphore);
-  if (!read_replies || !pthread_getspecific(is_reader)) return error;
+  if (!read_replies || !pthread_getspecific(is_reader)) return next_post(semaphore);
   pthread_mutex_lock(&link_lock);
-  for (struct waiting *one = waiting; one; one = one->next)
-    if (one->reply == semaphore) pthread_cond_signal(&one->called);
+  turns_answer(semaphore);
   pthread_mutex_unlock(&link_lock);
-  return error;
+  return 0;
 }
 
 /* sshfs makes one thread, its reader; all others are libfuse's. */

@@ -1,5 +1,6 @@
 /* Who in sshfs reads its replies: see turns.c. */
 #include <pthread.h>
+#include <semaphore.h>
 
 /* Under which is all that several threads share of the link. */
 extern pthread_mutex_t link_lock;
@@ -23,5 +24,9 @@ void turns_begin(void);
 int turns_put_aside(void);
 /* sshfs wrote a request, and all that was to be sent is with the host. Under the lock. */
 void turns_sent(int all);
+/* Waits until somebody calls turns_answer for it. Without the lock. */
+void turns_wait(sem_t *reply);
+/* What waits for this has it. Under the lock. */
+void turns_answer(sem_t *reply);
 /* Whether nobody looks at what comes from the host. Under the lock. */
 int turns_idle(void);
