@@ -3,8 +3,8 @@ import { writeFd } from './fd.ts'
 
 /** Bytes of a slot; the guest's part of sshfs has the same (guest/…/sshfs-link/window.h). */
 export const SLOT = 64 * 1024
-/** Slots of one mount: for four requests of 1 MiB, the most that a guest's kernel makes (fuse, max_pages). */
-const SLOTS = 64
+/** Slots of one mount: for two requests of 1 MiB, the most that a guest’s kernel makes (fuse, max_pages). */
+const SLOTS = 32
 
 /** Mounts that have a part; more than nearly anyone has. */
 const PARTS = 8
