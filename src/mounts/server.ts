@@ -169,6 +169,7 @@ class Session {
     // In turn behind all requests taken so far, some of which may be about to open something.
     const closed = this.order.run(false, async () => {
       await this.share.handles.closeAll()
+      await this.options.window?.settled()
       this.share.journal.close()
     })
     closed.then(this.resolveClosed, this.resolveClosed)
@@ -299,7 +300,8 @@ class Session {
       return { done }
     })
     const done = await started.done
-    const packet = answered && generation === this.generation ? await answered(done) : done
+    const wanted = generation === this.generation && !this.finished
+    const packet = answered && wanted ? await answered(done) : done
     this.working--
     this.workingBytes -= bytes
     reply(packet)

@@ -444,7 +444,7 @@ static void take_request(struct request *r) {
   }
 }
 
-/* Of a request that was taken, or answered: sees to it that somebody looks for what is to come. */
+/* A request was taken, or answered: sees to it that somebody looks for what is to come. */
 static void sent_one(void) {
   if (asleep && (first_known || state != UP || port_full)) wake_holder();
   turns_sent(state == UP && !port_full);
