@@ -64,7 +64,7 @@ async function launched(
 ): Promise<{ qemu: QemuProcess; state: InstanceState }> {
   const { paths } = context
   const { record, image, accelerator, facts } = prepared
-  await writeFile(paths.seed, await seed(context, record, config, network), { mode: 0o600 })
+  await writeFile(paths.seed, await seed(context, prepared, config, network), { mode: 0o600 })
   const mounts = await shareFolders(context, prepared, config, signal)
   const sockets = await qemuSockets(context)
   const args = qemuArguments({
@@ -117,7 +117,7 @@ async function launched(
 
 async function seed(
   context: AgentContext,
-  record: InstanceRecord,
+  { record, accelerator }: Prepared,
   config: Config,
   network: NodeNetwork | undefined,
 ): Promise<Buffer> {
@@ -143,6 +143,8 @@ async function seed(
       ...engineNamed(config.runtime).seedFiles(config),
       ...certificateFiles(host.home, config.caCertificates),
       ...(config.binfmt ? { binfmt: '' } : {}),
+      // Has each sshfs keep to one processor.
+      ...(accelerator === 'tcg' ? { emulated: '' } : {}),
       // Has k3s.service start with the guest.
       ...(config.kubernetes.enabled ? { kubernetes: '' } : {}),
       ...(network ? { nodes: `${network.address} ${clusterMac(record.mac)}\n` } : {}),

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { instancePaths } from '../../src/instance/paths.ts'
+import type { InstanceState } from '../../src/instance/state.ts'
 import { carry } from './carry.ts'
 import { docker, eventually, tcolima } from './harness.ts'
 
@@ -169,6 +170,28 @@ describe('host and guest together', () => {
     )
     expect((await fs.readFile(host('written'))).equals(written)).toBe(true)
     expect((await window()).includes(written)).toBe(true)
+  })
+
+  it('have a processor of their own where the machine’s are emulated', async () => {
+    const state = await fs.readFile(instancePaths(shared.home, profile).state, 'utf8')
+    const { accelerator, config } = JSON.parse(state) as InstanceState
+    const last = config.cpus - 1
+    const own = accelerator === 'tcg' && last > 0
+    const processors = async (files: string) => {
+      const said = await guest(
+        `for file in ${files}; do sed -n 's/^Cpus_allowed_list:\\s*//p; /^[0-9,-]*$/p' "$file"; done`,
+      )
+      return new Set(said.trim().split('\n'))
+    }
+    const programs = await processors('$(pgrep -f "^@sshfs" | sed "s,.*,/proc/&/status,")')
+    const interrupts = await processors(
+      '$(ls /sys/class/virtio-ports/vport*p1/device/../msi_irqs | sed "s,.*,/proc/irq/&/smp_affinity_list,")',
+    )
+    if (own) {
+      expect(programs).toContain(String(last))
+      expect(interrupts).toEqual(new Set([String(last)]))
+    }
+    for (const list of programs) expect(list).toMatch(own ? /^[1-9]\d*$/ : last > 0 ? /^0-\d+$/ : /^0$/)
   })
 
   it('links are the same bytes on both sides', async () => {
