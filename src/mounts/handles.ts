@@ -1,5 +1,5 @@
 import type { Dir } from 'node:fs'
-import { closeFd } from './fd.ts'
+import { HostFiles } from './host-files.ts'
 import { Journal } from './journal.ts'
 import { failure, tooManyFiles } from './status.ts'
 
@@ -58,11 +58,14 @@ export class HandleTable {
   private readonly slots = new Map<string, Slot>()
   private readonly closing = new Set<Promise<void>>()
   private readonly journal: Journal
+  private readonly files: HostFiles
   private readonly limit: number
   private reserved = 0
 
-  constructor(journal = new Journal(), limit = MAX_HANDLES) {
+  /** Takes what closes the files. */
+  constructor(journal = new Journal(), files = new HostFiles(), limit = MAX_HANDLES) {
     this.journal = journal
+    this.files = files
     this.limit = limit
   }
 
@@ -133,7 +136,7 @@ export class HandleTable {
 
   private async release(name: string, slot: Slot): Promise<void> {
     this.slots.delete(name)
-    const closed = closeSlot(slot)
+    const closed = closeSlot(this.files, slot)
     const tracked = closed.catch(() => {})
     this.closing.add(tracked)
     await tracked
@@ -154,12 +157,12 @@ export class HandleTable {
   }
 }
 
-async function closeSlot(slot: Slot): Promise<void> {
+async function closeSlot(files: HostFiles, slot: Slot): Promise<void> {
   if (slot.users > 0) {
     await new Promise<void>((resolve) => {
       slot.release = resolve
     })
   }
-  if (slot.handle.kind === 'dir') return slot.handle.dir.close()
-  await closeFd(slot.handle.fd).finally(slot.handle.onClose)
+  if (slot.handle.kind === 'dir') return files.closedir(slot.handle.dir)
+  await files.close(slot.handle.fd).finally(slot.handle.onClose)
 }

@@ -163,7 +163,7 @@ async function opened(
     } else if (size > 0 && size <= SMALL_FILE && nlink === 1) {
       // After the attributes: the client's kernel takes newer ones for newer data, and would keep older data for good.
       const data = Buffer.allocUnsafe(size)
-      const count = await share.paths.files.readStart(fd, data)
+      const count = await share.paths.files.read(fd, data, 0, size, 0)
       hints.push({ path: clean, request: readBody(handle, size), reply: dataBody(data.subarray(0, count)) })
     }
     return hints

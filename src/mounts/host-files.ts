@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { openFd, readFd, statFd, syncFd, writeFd } from './fd.ts'
+import { chmodFd, closeFd, openFd, readFd, statFd, syncFd, timesFd, writeFd } from './fd.ts'
 import { isLocalFolder } from './local-folder.ts'
 
 /** Milliseconds until what is mounted below a share is looked at again. */
@@ -7,7 +7,7 @@ const lookMs = 2000
 /** Milliseconds after which a disk is busy, and for how long it is then given no more than it can be waited for. */
 const slowMs = 5
 const restMs = 2000
-/** Bytes that are written or read at once, and of a file that is removed at once. */
+/** Bytes that are written or read at once, and of a file that is removed at once, or closed as the last of it. */
 const small = 32 * 1024
 const smallFile = 1 << 20
 /** Bytes of a folder that is removed at once: one that was large stays so on some file systems. */
@@ -66,6 +66,98 @@ export class HostFiles {
     return !changes && this.atOnce() ? fs.openSync(path, flags, mode) : await pooled()
   }
 
+  /** `close`; a large file that has no name any more gives back its place then, which takes its time. */
+  async close(fd: number): Promise<void> {
+    const pooled = () => closeFd(fd)
+    if (this.atOnce()) {
+      const { nlink, size } = fs.fstatSync(fd)
+      if (nlink === 0 && size > smallFile) return await pooled()
+    }
+    await this.quick(() => fs.closeSync(fd), pooled)
+  }
+
+  /** `chmod` by path: its last name must be no link. */
+  async chmod(path: Buffer, mode: number): Promise<void> {
+    await this.quick(
+      () => fs.chmodSync(path, mode),
+      () => fs.promises.chmod(path, mode),
+    )
+  }
+
+  /** `chmod` of an open file. */
+  async fchmod(fd: number, mode: number): Promise<void> {
+    await this.quick(
+      () => fs.fchmodSync(fd, mode),
+      () => chmodFd(fd, mode),
+    )
+  }
+
+  /** Sets times, in seconds; of a link its own. */
+  async lutimes(path: Buffer, atime: number, mtime: number): Promise<void> {
+    await this.quick(
+      () => fs.lutimesSync(path, atime, mtime),
+      () => fs.promises.lutimes(path, atime, mtime),
+    )
+  }
+
+  /** Sets an open file's times, in seconds. */
+  async futimes(fd: number, atime: number, mtime: number): Promise<void> {
+    await this.quick(
+      () => fs.futimesSync(fd, atime, mtime),
+      () => timesFd(fd, atime, mtime),
+    )
+  }
+
+  /** `rename`; what it replaces may be large, as with `unlink`. */
+  async rename(from: Buffer, to: Buffer): Promise<void> {
+    const pooled = () => fs.promises.rename(from, to)
+    if (this.isLarger(to, smallFile)) return await pooled()
+    await this.quick(() => fs.renameSync(from, to), pooled)
+  }
+
+  /** `link`. */
+  async link(from: Buffer, to: Buffer): Promise<void> {
+    await this.quick(
+      () => fs.linkSync(from, to),
+      () => fs.promises.link(from, to),
+    )
+  }
+
+  /** `symlink`. */
+  async symlink(target: Buffer, path: Buffer): Promise<void> {
+    await this.quick(
+      () => fs.symlinkSync(target, path),
+      () => fs.promises.symlink(target, path),
+    )
+  }
+
+  /** `readlink`; gives bytes. */
+  async readlink(path: Buffer): Promise<Buffer> {
+    const encoding = 'buffer'
+    return this.atOnce()
+      ? fs.readlinkSync(path, { encoding })
+      : await fs.promises.readlink(path, { encoding })
+  }
+
+  /** `opendir`, for a folder that is read by `nextName`, so many entries from the system at a time. */
+  async opendir(path: Buffer, bufferSize: number): Promise<fs.Dir> {
+    // Node's types know only text encodings here, but it gives names as bytes too.
+    const options = { encoding: 'buffer' as BufferEncoding, bufferSize }
+    return this.atOnce() ? fs.opendirSync(path, options) : await fs.promises.opendir(path, options)
+  }
+
+  /** The next name of a folder, as a byte string; undefined at its end. */
+  async nextName(dir: fs.Dir): Promise<string | undefined> {
+    const entry = this.atOnce() ? dir.readSync() : await dir.read()
+    return (entry?.name as unknown as Buffer | undefined)?.toString('latin1')
+  }
+
+  /** Closes a folder. */
+  async closedir(dir: fs.Dir): Promise<void> {
+    if (this.atOnce()) dir.closeSync()
+    else await dir.close()
+  }
+
   /** `mkdir`. */
   async mkdir(path: Buffer, mode: number): Promise<void> {
     await this.quick(
@@ -97,11 +189,11 @@ export class HostFiles {
     }, pooled)
   }
 
-  /** Reads once from a file's beginning; gives how many bytes came. */
-  async readStart(fd: number, into: Buffer): Promise<number> {
-    const pooled = () => readFd(fd, into, 0, into.length, 0)
-    if (into.length > small) return await pooled()
-    return await this.quick(() => fs.readSync(fd, into, 0, into.length, 0), pooled)
+  /** Reads once, `length` bytes from `offset` of the file, into the buffer behind its first `at`; gives how many came. */
+  async read(fd: number, into: Buffer, at: number, length: number, offset: number): Promise<number> {
+    const pooled = () => readFd(fd, into, at, length, offset)
+    if (length > small) return await pooled()
+    return await this.quick(() => fs.readSync(fd, into, at, length, offset), pooled)
   }
 
   /** `fstat`. */

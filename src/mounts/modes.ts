@@ -1,5 +1,5 @@
-import { promises as fs, type Stats } from 'node:fs'
-import { chmodFd, statFd } from './fd.ts'
+import type { Stats } from 'node:fs'
+import type { HostFiles } from './host-files.ts'
 import type { Owners } from './owners.ts'
 import { MODE_BITS } from './owners.ts'
 import type { Share } from './share.ts'
@@ -12,13 +12,13 @@ export interface ModeAccess {
 }
 
 /** Access by a path, whose last name must be no link. */
-export function byPath(path: Buffer): ModeAccess {
-  return { look: () => fs.lstat(path), chmod: (mode) => fs.chmod(path, mode) }
+export function byPath(files: HostFiles, path: Buffer): ModeAccess {
+  return { look: () => files.lstat(path), chmod: (mode) => files.chmod(path, mode) }
 }
 
 /** Access by a descriptor. */
-export function byFd(fd: number): ModeAccess {
-  return { look: () => statFd(fd), chmod: (mode) => chmodFd(fd, mode) }
+export function byFd(files: HostFiles, fd: number): ModeAccess {
+  return { look: () => files.fstat(fd), chmod: (mode) => files.fchmod(fd, mode) }
 }
 
 /**
@@ -55,6 +55,6 @@ export async function settle(
   made: Stats,
   mode: number | undefined,
 ): Promise<void> {
-  if (!share.owners.empty) share.owners.inherit(made, await fs.lstat(bytesOf(folderOf(place))))
+  if (!share.owners.empty) share.owners.inherit(made, await share.paths.files.lstat(bytesOf(folderOf(place))))
   if (mode !== undefined) await setMode(share.owners, file, made, mode)
 }

@@ -1,7 +1,7 @@
-import { constants, promises as fs } from 'node:fs'
+import { constants } from 'node:fs'
 import { attrsOf, type FileAttrs } from './codec-attrs.ts'
 import { attrsReply, statusReply } from './codec-replies.ts'
-import { closeFd, timesFd, truncateFd } from './fd.ts'
+import { closeFd, truncateFd } from './fd.ts'
 import { byFd, byPath, type ModeAccess, setMode } from './modes.ts'
 import { openRegular } from './ops-files.ts'
 import type { Owners } from './owners.ts'
@@ -32,11 +32,13 @@ export async function setstat(
   share: Share,
   request: { id: number; path: string; attrs: FileAttrs },
 ): Promise<Buffer> {
+  const { files } = share.paths
   const place = await share.paths.place(request.path)
+  const path = bytesOf(place)
   await change(share.owners, request.attrs, {
-    ...byPath(bytesOf(place)),
+    ...byPath(files, path),
     truncate: (size) => truncate(place, size),
-    utimes: (atime, mtime) => fs.lutimes(bytesOf(place), atime, mtime),
+    utimes: (atime, mtime) => files.lutimes(path, atime, mtime),
   })
   return statusReply(request.id, Fx.OK, '')
 }
@@ -46,11 +48,12 @@ export function fsetstat(
   share: Share,
   request: { id: number; handle: string; attrs: FileAttrs },
 ): Promise<Buffer> {
+  const { files } = share.paths
   return share.handles.withFile(request.handle, async ({ fd }) => {
     await change(share.owners, request.attrs, {
-      ...byFd(fd),
+      ...byFd(files, fd),
       truncate: (size) => truncateFd(fd, size),
-      utimes: (atime, mtime) => timesFd(fd, atime, mtime),
+      utimes: (atime, mtime) => files.futimes(fd, atime, mtime),
     })
     return statusReply(request.id, Fx.OK, '')
   })

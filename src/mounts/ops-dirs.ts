@@ -1,7 +1,8 @@
-import { constants, type Dir, promises as fs } from 'node:fs'
+import { constants } from 'node:fs'
 import { attrsOf } from './codec-attrs.ts'
 import { handleReply, type NameEntry, nameReply, statusReply } from './codec-replies.ts'
 import type { DirHandle } from './handles.ts'
+import type { HostFiles } from './host-files.ts'
 import { longnameOf } from './longname.ts'
 import { Fx } from './protocol.ts'
 import type { Share } from './share.ts'
@@ -16,18 +17,20 @@ const BATCH_NAME_BYTES = 24 * 1024
 /** SSH_FXP_OPENDIR (draft section 6.7). A link as the last name is refused, as for OPEN. */
 export async function opendir(share: Share, request: { id: number; path: string }): Promise<Buffer> {
   const place = await share.paths.place(request.path)
-  const name = await share.handles.add(request, () => openFolder(place, new Set()))
+  const name = await share.handles.add(request, () => openFolder(share.paths.files, place, new Set()))
   share.observer?.knows(place)
   return handleReply(request.id, name)
 }
 
 /** Opens a folder, whose names in `given` it then leaves out. */
-export async function openFolder(place: string, given: ReadonlySet<string>): Promise<DirHandle> {
-  const stats = await fs.lstat(bytesOf(place))
+export async function openFolder(
+  files: HostFiles,
+  place: string,
+  given: ReadonlySet<string>,
+): Promise<DirHandle> {
+  const stats = await files.lstat(bytesOf(place))
   if (!stats.isDirectory()) throw failure('not a folder')
-  // Node's types know only text encodings here, but it gives names as bytes too.
-  const encoding = 'buffer' as BufferEncoding
-  const dir = await fs.opendir(bytesOf(place), { encoding, bufferSize: BATCH_ENTRIES })
+  const dir = await files.opendir(bytesOf(place), BATCH_ENTRIES)
   const { dev, ino } = stats
   const started = given.size > 0
   return { kind: 'dir', dir, place, dev, ino, given, started, kept: undefined, last: Promise.resolve() }
@@ -39,7 +42,7 @@ export function readdir(share: Share, request: { id: number; handle: string }): 
     // Names are looked up by path: had the client put a link in the folder's place, they would lie elsewhere.
     if (!(await share.paths.unmoved(handle.place))) throw failure('the folder has moved')
     for (;;) {
-      const names = await nextNames(handle)
+      const names = await nextNames(share.paths.files, handle)
       if (names.length === 0) return statusReply(request.id, Fx.EOF, '')
       const present = await entriesOf(share, handle.place, names)
       if (present.length === 0) continue
@@ -66,7 +69,7 @@ export async function entriesOf(share: Share, folder: string, names: string[]): 
   return entries.filter((entry) => entry !== undefined)
 }
 
-async function nextNames(handle: DirHandle): Promise<string[]> {
+async function nextNames(files: HostFiles, handle: DirHandle): Promise<string[]> {
   const names: string[] = []
   if (!handle.started) {
     handle.started = true
@@ -74,7 +77,7 @@ async function nextNames(handle: DirHandle): Promise<string[]> {
   }
   let bytes = 0
   while (names.length < BATCH_ENTRIES) {
-    const name = handle.kept ?? (await nextName(handle.dir))
+    const name = handle.kept ?? (await files.nextName(handle.dir))
     handle.kept = undefined
     if (name === undefined) break
     if (handle.given.has(name)) continue
@@ -86,11 +89,6 @@ async function nextNames(handle: DirHandle): Promise<string[]> {
     names.push(name)
   }
   return names
-}
-
-async function nextName(dir: Dir): Promise<string | undefined> {
-  const entry = await dir.read()
-  return entry ? (entry.name as unknown as Buffer).toString('latin1') : undefined
 }
 
 async function entryOf(

@@ -49,7 +49,7 @@ export function read(share: Share, request: Of<'read'>): Promise<Buffer> {
   const length = Math.min(request.length, MAX_READ)
   return share.handles.withFile(request.handle, async (file) => {
     const reply = Buffer.allocUnsafe(DATA_HEADER + length)
-    const count = await readFd(file.fd, reply, DATA_HEADER, length, exact(request.offset))
+    const count = await share.paths.files.read(file.fd, reply, DATA_HEADER, length, exact(request.offset))
     if (count === 0 && length > 0) return statusReply(request.id, Fx.EOF, '')
     share.counters.bytesRead += count
     // While a reply waits to be read by the client, it must not hold much more memory than it counts for.
@@ -75,7 +75,7 @@ export function write(share: Share, request: Of<'write'>): Promise<Buffer> {
   return share.handles.withFile(request.handle, async (file) => {
     // Appending goes where the file ends now: the offset is the client's guess, and the host appends as well.
     if (file.append) {
-      const change = { id: request.id, size: (await statFd(file.fd)).size }
+      const change = { id: request.id, size: (await share.paths.files.fstat(file.fd)).size }
       await share.journal.change(change, () => writeFd(file.fd, request.data, null))
     } else {
       await share.paths.files.write(file.fd, request.data, exact(request.offset))
@@ -148,7 +148,9 @@ async function openOrCreate(
     if (flags & constants.O_EXCL || errnoOf(error) !== 'EEXIST') throw error
     return openRegular(place, flags & ~constants.O_CREAT, share.paths.files)
   }
-  return asHandle(share.paths.files, fd, place, flags, (stats) => settle(share, place, byFd(fd), stats, mode))
+  return asHandle(share.paths.files, fd, place, flags, (stats) =>
+    settle(share, place, byFd(share.paths.files, fd), stats, mode),
+  )
 }
 
 async function asHandle(

@@ -1,7 +1,8 @@
-import { promises as fs, type Stats } from 'node:fs'
+import type { Stats } from 'node:fs'
 import type { FileAttrs } from './codec-attrs.ts'
 import { nameReply, statusReply } from './codec-replies.ts'
 import { errnoOf } from '../host/errors.ts'
+import type { HostFiles } from './host-files.ts'
 import { byPath, hostMode, settle } from './modes.ts'
 import { Fx } from './protocol.ts'
 import type { Share } from './share.ts'
@@ -38,7 +39,7 @@ export async function mkdir(share: Share, request: OnePath & { attrs: FileAttrs 
     const made = await files.lstat(path)
     // A set-group-id bit it has from the folder it is in.
     const wanted = mode === undefined ? undefined : (mode & 0o1777) | (made.mode & 0o6000)
-    await settle(share, place, byPath(path), made, wanted)
+    await settle(share, place, byPath(files, path), made, wanted)
   })
   return ok(request.id)
 }
@@ -54,20 +55,22 @@ export async function rmdir(share: Share, request: OnePath): Promise<Buffer> {
 
 /** SSH_FXP_RENAME (draft section 6.5): never replaces. */
 export function rename(share: Share, request: TwoPaths): Promise<Buffer> {
+  const { files } = share.paths
   return move(share, request, async (from, to) => {
-    if ((await fs.lstat(from)).isFile() && (await moveByLink(from, to))) return
-    if (await lstatIfThere(share.paths.files, to)) throw failure('the new name exists')
-    await fs.rename(from, to)
+    if ((await files.lstat(from)).isFile() && (await moveByLink(files, from, to))) return
+    if (await lstatIfThere(files, to)) throw failure('the new name exists')
+    await files.rename(from, to)
   })
 }
 
 /** posix-rename@openssh.com: replaces what is there, in one step. */
 export function posixRename(share: Share, request: TwoPaths): Promise<Buffer> {
+  const { files } = share.paths
   return move(share, request, async (from, to) => {
     const replaced = await lastName(share, to)
-    await fs.rename(from, to)
+    await files.rename(from, to)
     // Unless both were one file, which is still there.
-    if (replaced && (await fs.lstat(to)).ino !== replaced.ino) share.owners.forget(replaced)
+    if (replaced && (await files.lstat(to)).ino !== replaced.ino) share.owners.forget(replaced)
   })
 }
 
@@ -93,12 +96,13 @@ const GIT_OBJECT = /\/objects\/(?:[0-9a-f]{2}|pack|info)\/[^/]+$/
 /** hardlink@openssh.com. */
 export async function hardlink(share: Share, request: TwoPaths): Promise<Buffer> {
   if (GIT_OBJECT.test(request.to)) throw new StatusError(Fx.OP_UNSUPPORTED, 'hard link to a git object')
+  const { files } = share.paths
   const from = bytesOf(await share.paths.entry(request.from))
   const to = bytesOf(await share.paths.entry(request.to))
   // macOS links what a link points to, which may lie outside; Linux links the link.
-  if (share.platform !== 'linux' && (await fs.lstat(from)).isSymbolicLink())
+  if (share.platform !== 'linux' && (await files.lstat(from)).isSymbolicLink())
     throw denied('hard link to a link')
-  await share.journal.change({ id: request.id }, () => fs.link(from, to))
+  await share.journal.change({ id: request.id }, () => files.link(from, to))
   return ok(request.id)
 }
 
@@ -107,9 +111,11 @@ export async function symlink(share: Share, request: OnePath & { target: string 
   if (request.target.includes('\0')) throw failure('NUL byte in a link')
   const place = await share.paths.entry(request.path)
   const path = bytesOf(place)
+  const { files } = share.paths
   await share.journal.change({ id: request.id }, async () => {
-    await fs.symlink(bytesOf(request.target), path)
-    if (!share.owners.empty) await settle(share, place, byPath(path), await fs.lstat(path), undefined)
+    await files.symlink(bytesOf(request.target), path)
+    if (!share.owners.empty)
+      await settle(share, place, byPath(files, path), await files.lstat(path), undefined)
   })
   return ok(request.id)
 }
@@ -117,7 +123,7 @@ export async function symlink(share: Share, request: OnePath & { target: string 
 /** SSH_FXP_READLINK (draft section 6.10): the text as it is. */
 export async function readlink(share: Share, request: OnePath): Promise<Buffer> {
   const path = bytesOf(await share.paths.place(request.path))
-  const target = (await fs.readlink(path, { encoding: 'buffer' })).toString('latin1')
+  const target = (await share.paths.files.readlink(path)).toString('latin1')
   return nameReply(request.id, [{ name: target, longname: target, attrs: {} }])
 }
 
@@ -128,15 +134,15 @@ export async function realpath(share: Share, request: OnePath): Promise<Buffer> 
 }
 
 // `link` refuses an existing name in the same step; `lstat` and `rename` leave the host a moment to make one.
-async function moveByLink(from: Buffer, to: Buffer): Promise<boolean> {
+async function moveByLink(files: HostFiles, from: Buffer, to: Buffer): Promise<boolean> {
   try {
-    await fs.link(from, to)
+    await files.link(from, to)
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'EEXIST' || errno === 'ENOENT') throw error
     return false // a file system without hard links
   }
-  await fs.unlink(from)
+  await files.unlink(from)
   return true
 }
 

@@ -52,7 +52,7 @@ async function reopenAt(
   if (stats.dev !== record.dev || stats.ino !== record.ino) throw failure('another file')
   if (record.kind === 'dir') {
     const given = [...(share.journal.state.lists.get(name)?.values() ?? [])].flat()
-    return openFolder(place, new Set(given))
+    return openFolder(share.paths.files, place, new Set(given))
   }
   const flags = record.flags & ~(constants.O_CREAT | constants.O_EXCL | constants.O_TRUNC)
   const file = await openRegular(place, flags)

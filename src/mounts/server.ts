@@ -120,9 +120,10 @@ class Session {
       this.resolveClosed = resolve
     })
     const journal = new Journal(options.journal, options.log)
+    const paths = new SharePaths(options.root)
     this.share = {
-      paths: new SharePaths(options.root),
-      handles: new HandleTable(journal),
+      paths,
+      handles: new HandleTable(journal, paths.files),
       journal,
       owners: options.owners ?? new Owners({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
       writable: options.writable,

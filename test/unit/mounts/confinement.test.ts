@@ -173,7 +173,7 @@ test('a handle of another session is no handle', async () => {
 })
 
 test('open handles are limited', async () => {
-  const table = new HandleTable(new Journal(), 2)
+  const table = new HandleTable(new Journal(), undefined, 2)
   const handle = { kind: 'file', fd: -1, append: false, place: '/f', flags: 0, dev: 0, ino: 0 } as const
   const add = () => table.add({ id: 1, path: '/f' }, () => fs.open('/dev/null').then(() => handle))
   const made = await Promise.allSettled([add(), add(), add()])

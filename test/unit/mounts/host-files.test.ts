@@ -63,8 +63,8 @@ describe.each(['pool', 'at once'])('looks at the host, %s', (way) => {
     await files.write(fd, Buffer.from('head'), 0)
     await files.write(fd, large, 4)
     const [start, all] = [Buffer.alloc(8), Buffer.alloc(64 * 1024)]
-    expect(await files.readStart(fd, start)).toBe(8)
-    expect(await files.readStart(fd, all)).toBe(all.length)
+    expect(await files.read(fd, start, 0, 8, 0)).toBe(8)
+    expect(await files.read(fd, all, 0, all.length, 0)).toBe(all.length)
     expect(String(start)).toBe('headxxxx')
     expect((await files.fstat(fd)).size).toBe(large.length + 4)
     fs.closeSync(fd)
@@ -72,6 +72,75 @@ describe.each(['pool', 'at once'])('looks at the host, %s', (way) => {
     await files.unlink(inside(`${made}/file`))
     await files.rmdir(inside(made))
     expect(fs.existsSync(inside(made))).toBe(false)
+  })
+
+  it('reads from a place of a file into a place of a buffer', async () => {
+    const fd = fs.openSync(inside('file'), 'r')
+    const into = Buffer.from('......')
+    expect(await files.read(fd, into, 2, 2, 1)).toBe(2)
+    expect(String(into)).toBe('..ou..')
+    expect(await files.read(fd, into, 0, 6, 4)).toBe(0)
+    await files.close(fd)
+    expect(() => fs.fstatSync(fd)).toThrow('EBADF')
+  })
+
+  it('sets modes and times of a file, and times of a link', async () => {
+    const [file, link] = [inside(`set ${way}`), inside(`link to set ${way}`)]
+    fs.writeFileSync(file, '')
+    await files.symlink(Buffer.from(`set ${way}`), link)
+    expect(String(await files.readlink(link))).toBe(`set ${way}`)
+    const fd = fs.openSync(file, 'r+')
+    await files.chmod(file, 0o640)
+    expect(fs.fstatSync(fd).mode & 0o777).toBe(0o640)
+    await files.fchmod(fd, 0o600)
+    expect(fs.fstatSync(fd).mode & 0o777).toBe(0o600)
+    await files.futimes(fd, 1, 2)
+    expect(fs.fstatSync(fd)).toMatchObject({ atimeMs: 1000, mtimeMs: 2000 })
+    await files.lutimes(link, 3, 4)
+    expect(fs.lstatSync(link)).toMatchObject({ atimeMs: 3000, mtimeMs: 4000 })
+    expect(fs.fstatSync(fd).mtimeMs).toBe(2000)
+    await files.close(fd)
+  })
+
+  it('renames over what is there, and links', async () => {
+    const [from, to, linked] = ['from', 'to', 'linked'].map((name) => inside(`${name} ${way}`)) as [
+      Buffer,
+      Buffer,
+      Buffer,
+    ]
+    fs.writeFileSync(from, 'new')
+    fs.writeFileSync(to, Buffer.alloc(2 << 20))
+    await files.rename(from, to)
+    await files.link(to, linked)
+    expect(fs.readFileSync(linked, 'utf8')).toBe('new')
+    fs.writeFileSync(from, 'newer')
+    await files.rename(from, to)
+    expect(fs.readFileSync(to, 'utf8')).toBe('newer')
+    await expect(files.link(linked, to)).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  it('gives the names of a folder as byte strings, and then none', async () => {
+    const names = inside(`names ${way}`)
+    fs.mkdirSync(names)
+    const given = [...Array.from({ length: 70 }, (_, n) => String(n)), '\xff\xfe']
+    for (const name of given) fs.writeFileSync(Buffer.concat([names, Buffer.from(`/${name}`, 'latin1')]), '')
+    const dir = await files.opendir(names, 32)
+    const found: string[] = []
+    for (let name = await files.nextName(dir); name !== undefined; name = await files.nextName(dir)) {
+      found.push(name)
+    }
+    expect(found.toSorted()).toEqual(given.toSorted())
+    await files.closedir(dir)
+    await expect(files.nextName(dir)).rejects.toMatchObject({ code: 'ERR_DIR_CLOSED' })
+  })
+
+  it('closes a large file that has no name any more', async () => {
+    const file = inside(`gone ${way}`)
+    fs.writeFileSync(file, Buffer.alloc(2 << 20))
+    const fd = fs.openSync(file, 'r')
+    fs.unlinkSync(file)
+    await files.close(fd)
+    expect(() => fs.fstatSync(fd)).toThrow('EBADF')
   })
 
   it('rejects with the error of the system', async () => {
@@ -82,8 +151,21 @@ describe.each(['pool', 'at once'])('looks at the host, %s', (way) => {
       () => files.unlink(none),
       () => files.rmdir(none),
       () => files.mkdir(inside('none/inner'), 0o700),
+      () => files.chmod(none, 0o600),
+      () => files.lutimes(none, 1, 1),
+      () => files.rename(none, inside('file')),
+      () => files.link(none, inside('other')),
+      () => files.symlink(none, inside('none/inner')),
+      () => files.readlink(none),
+      () => files.opendir(none, 32),
     ]
     for (const step of steps) await expect(step()).rejects.toMatchObject({ code: 'ENOENT' })
-    await expect(files.fstat(1_000_000)).rejects.toMatchObject({ code: 'EBADF' })
+    const closed = [
+      () => files.fstat(1_000_000),
+      () => files.fchmod(1_000_000, 0o600),
+      () => files.futimes(1_000_000, 1, 1),
+      () => files.close(1_000_000),
+    ]
+    for (const step of closed) await expect(step()).rejects.toMatchObject({ code: 'EBADF' })
   })
 })
