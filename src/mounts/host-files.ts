@@ -4,8 +4,12 @@ import { isLocalFolder } from './local-folder.ts'
 
 /** Milliseconds until what is mounted below a share is looked at again. */
 const lookMs = 2000
-/** Milliseconds after which a disk is busy, and for how long it is then given no more than it can be waited for. */
+/**
+ * Milliseconds after which a disk is busy. It is then given nothing that would have to be waited for, as many times longer,
+ * and so long at most: on a busy host a step may only have waited for a processor.
+ */
 const slowMs = 5
+const restTimes = 40
 const restMs = 2000
 /** Bytes that are written or read at once, and of a file that is removed at once, or closed as the last of it. */
 const small = 32 * 1024
@@ -219,7 +223,7 @@ export class HostFiles {
       return work()
     } finally {
       const ended = performance.now()
-      if (ended - began > slowMs) this.restUntil = ended + restMs
+      if (ended - began > slowMs) this.restUntil = ended + Math.min(restMs, restTimes * (ended - began))
     }
   }
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { HostFiles } from '../../../src/mounts/host-files.ts'
 
 let folder = ''
@@ -168,4 +168,19 @@ describe.each(['pool', 'at once'])('looks at the host, %s', (way) => {
     ]
     for (const step of closed) await expect(step()).rejects.toMatchObject({ code: 'EBADF' })
   })
+})
+
+it('lets a disk rest that was waited for, longer when that took longer', async () => {
+  const restAfter = async (ms: number) => {
+    const files = new HostFiles()
+    files.setRoot(folder)
+    const began = performance.now()
+    files.ifQuick(() => {
+      while (performance.now() - began < ms);
+    })
+    await vi.waitFor(() => expect(files.ifQuick(() => 'done')).toBe('done'), { timeout: 5000, interval: 5 })
+    return performance.now() - began
+  }
+  expect(await restAfter(6)).toBeGreaterThan(240)
+  expect(await restAfter(100)).toBeGreaterThan(2000)
 })
