@@ -11,10 +11,11 @@ const lookMs = 2000
 const slowMs = 5
 const restTimes = 40
 const restMs = 2000
-/** Bytes that are written or read at once, and of a file that is removed at once, or closed as the last of it. */
+/** Bytes that are written or read at once. */
 const small = 32 * 1024
+/** Bytes of a file that is changed, closed or removed at once. */
 const smallFile = 1 << 20
-/** Bytes of a folder that is removed at once: one that was large stays so on some file systems. */
+/** Bytes of a folder that is listed or removed at once: one that was large stays so on some file systems. */
 const smallFolder = 64 * 1024
 
 /**
@@ -30,6 +31,7 @@ export class HostFiles {
   private lookAgain = 0
   private restUntil = 0
   private syncing = 0
+  private readonly largeFolders = new WeakSet<fs.Dir>()
 
   /** Takes the share's root, a real path as a byte string. Until then everything goes through the pool. */
   setRoot(root: string): void {
@@ -63,26 +65,28 @@ export class HostFiles {
 
   /** `open`; cutting a file may take long and goes through the pool in any case. */
   async open(path: Buffer, flags: number, mode: number): Promise<number> {
+    const { O_CREAT, O_EXCL, O_TRUNC, O_WRONLY, O_RDWR } = fs.constants
+    const atOnce = () => fs.openSync(path, flags, mode)
     const pooled = () => openFd(path, flags, mode)
-    const makes = fs.constants.O_CREAT | fs.constants.O_EXCL
-    if ((flags & makes) === makes) return await this.quick(() => fs.openSync(path, flags, mode), pooled)
-    const changes = (flags & (fs.constants.O_CREAT | fs.constants.O_TRUNC)) !== 0
-    return !changes && this.atOnce() ? fs.openSync(path, flags, mode) : await pooled()
+    const makes = O_CREAT | O_EXCL
+    if ((flags & makes) === makes) return await this.quick(atOnce, pooled)
+    if (flags & (O_CREAT | O_TRUNC) || !this.atOnce()) return await pooled()
+    return flags & (O_WRONLY | O_RDWR) && this.isLarge(path) ? await pooled() : atOnce()
   }
 
-  /** `close`; a large file that has no name any more gives back its place then, which takes its time. */
+  /** `close`: some file systems bring a file to the disk then that had been cut, and one without a name gives its place back. */
   async close(fd: number): Promise<void> {
-    const pooled = () => closeFd(fd)
-    if (this.atOnce()) {
-      const { nlink, size } = fs.fstatSync(fd)
-      if (nlink === 0 && size > smallFile) return await pooled()
-    }
-    await this.quick(() => fs.closeSync(fd), pooled)
+    await this.quickIfSmall(
+      [fd],
+      () => fs.closeSync(fd),
+      () => closeFd(fd),
+    )
   }
 
   /** `chmod` by path: its last name must be no link. */
   async chmod(path: Buffer, mode: number): Promise<void> {
-    await this.quick(
+    await this.quickIfSmall(
+      [path],
       () => fs.chmodSync(path, mode),
       () => fs.promises.chmod(path, mode),
     )
@@ -90,7 +94,8 @@ export class HostFiles {
 
   /** `chmod` of an open file. */
   async fchmod(fd: number, mode: number): Promise<void> {
-    await this.quick(
+    await this.quickIfSmall(
+      [fd],
       () => fs.fchmodSync(fd, mode),
       () => chmodFd(fd, mode),
     )
@@ -98,7 +103,8 @@ export class HostFiles {
 
   /** Sets times, in seconds; of a link its own. */
   async lutimes(path: Buffer, atime: number, mtime: number): Promise<void> {
-    await this.quick(
+    await this.quickIfSmall(
+      [path],
       () => fs.lutimesSync(path, atime, mtime),
       () => fs.promises.lutimes(path, atime, mtime),
     )
@@ -106,22 +112,26 @@ export class HostFiles {
 
   /** Sets an open file's times, in seconds. */
   async futimes(fd: number, atime: number, mtime: number): Promise<void> {
-    await this.quick(
+    await this.quickIfSmall(
+      [fd],
       () => fs.futimesSync(fd, atime, mtime),
       () => timesFd(fd, atime, mtime),
     )
   }
 
-  /** `rename`; what it replaces may be large, as with `unlink`. */
+  /** `rename`: some file systems bring a file to the disk that replaces another, and what is replaced gives its place back. */
   async rename(from: Buffer, to: Buffer): Promise<void> {
-    const pooled = () => fs.promises.rename(from, to)
-    if (this.isLarger(to, smallFile)) return await pooled()
-    await this.quick(() => fs.renameSync(from, to), pooled)
+    await this.quickIfSmall(
+      [from, to],
+      () => fs.renameSync(from, to),
+      () => fs.promises.rename(from, to),
+    )
   }
 
   /** `link`. */
   async link(from: Buffer, to: Buffer): Promise<void> {
-    await this.quick(
+    await this.quickIfSmall(
+      [from],
       () => fs.linkSync(from, to),
       () => fs.promises.link(from, to),
     )
@@ -138,21 +148,27 @@ export class HostFiles {
   /** `readlink`; gives bytes. */
   async readlink(path: Buffer): Promise<Buffer> {
     const encoding = 'buffer'
-    return this.atOnce()
-      ? fs.readlinkSync(path, { encoding })
-      : await fs.promises.readlink(path, { encoding })
+    return await this.quick(
+      () => fs.readlinkSync(path, { encoding }),
+      () => fs.promises.readlink(path, { encoding }),
+    )
   }
 
   /** `opendir`, for a folder that is read by `nextName`, so many entries from the system at a time. */
   async opendir(path: Buffer, bufferSize: number): Promise<fs.Dir> {
     // Node's types know only text encodings here, but it gives names as bytes too.
     const options = { encoding: 'buffer' as BufferEncoding, bufferSize }
-    return this.atOnce() ? fs.opendirSync(path, options) : await fs.promises.opendir(path, options)
+    const pooled = () => fs.promises.opendir(path, options)
+    if (!this.isLarge(path)) return await this.quick(() => fs.opendirSync(path, options), pooled)
+    const dir = await pooled()
+    this.largeFolders.add(dir)
+    return dir
   }
 
   /** The next name of a folder, as a byte string; undefined at its end. */
   async nextName(dir: fs.Dir): Promise<string | undefined> {
-    const entry = this.atOnce() ? dir.readSync() : await dir.read()
+    const pooled = () => dir.read()
+    const entry = this.largeFolders.has(dir) ? await pooled() : await this.quick(() => dir.readSync(), pooled)
     return (entry?.name as unknown as Buffer | undefined)?.toString('latin1')
   }
 
@@ -172,16 +188,20 @@ export class HostFiles {
 
   /** `rmdir`. */
   async rmdir(path: Buffer): Promise<void> {
-    const pooled = () => fs.promises.rmdir(path)
-    if (this.isLarger(path, smallFolder)) return await pooled()
-    await this.quick(() => fs.rmdirSync(path), pooled)
+    await this.quickIfSmall(
+      [path],
+      () => fs.rmdirSync(path),
+      () => fs.promises.rmdir(path),
+    )
   }
 
   /** `unlink`; to give back a large file's place takes its time. */
   async unlink(path: Buffer): Promise<void> {
-    const pooled = () => fs.promises.unlink(path)
-    if (this.isLarger(path, smallFile)) return await pooled()
-    await this.quick(() => fs.unlinkSync(path), pooled)
+    await this.quickIfSmall(
+      [path],
+      () => fs.unlinkSync(path),
+      () => fs.promises.unlink(path),
+    )
   }
 
   /** Writes all of `data` at `offset`. */
@@ -232,8 +252,24 @@ export class HostFiles {
     return done ? done.result : await pooled()
   }
 
-  private isLarger(path: Buffer, bytes: number): boolean {
-    return this.atOnce() && (fs.lstatSync(path, { throwIfNoEntry: false })?.size ?? 0) > bytes
+  /** For what takes the longer the larger these are, given by path or descriptor; on an overlay, what changes any of a file. */
+  private async quickIfSmall<T>(
+    these: (Buffer | number)[],
+    atOnce: () => T,
+    pooled: () => Promise<T>,
+  ): Promise<T> {
+    return these.some((one) => this.isLarge(one)) ? await pooled() : await this.quick(atOnce, pooled)
+  }
+
+  /** Whether something is known to be large, or cannot be known. */
+  private isLarge(one: Buffer | number): boolean {
+    if (!this.atOnce()) return false
+    try {
+      const stats = typeof one === 'number' ? fs.fstatSync(one) : fs.lstatSync(one, { throwIfNoEntry: false })
+      return stats !== undefined && stats.size > (stats.isDirectory() ? smallFolder : smallFile)
+    } catch {
+      return true // whoever does it says why
+    }
   }
 
   private atOnce(): boolean {

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, type MockInstance, vi } from 'vitest'
 import { HostFiles } from '../../../src/mounts/host-files.ts'
 
 let folder = ''
@@ -134,15 +134,6 @@ describe.each(['pool', 'at once'])('looks at the host, %s', (way) => {
     await expect(files.nextName(dir)).rejects.toMatchObject({ code: 'ERR_DIR_CLOSED' })
   })
 
-  it('closes a large file that has no name any more', async () => {
-    const file = inside(`gone ${way}`)
-    fs.writeFileSync(file, Buffer.alloc(2 << 20))
-    const fd = fs.openSync(file, 'r')
-    fs.unlinkSync(file)
-    await files.close(fd)
-    expect(() => fs.fstatSync(fd)).toThrow('EBADF')
-  })
-
   it('rejects with the error of the system', async () => {
     const none = inside('none')
     const steps = [
@@ -167,6 +158,110 @@ describe.each(['pool', 'at once'])('looks at the host, %s', (way) => {
       () => files.close(1_000_000),
     ]
     for (const step of closed) await expect(step()).rejects.toMatchObject({ code: 'EBADF' })
+  })
+})
+
+/** By the clock nothing takes long: a test that had to wait for a processor would find the disk busy. */
+function standStill(): void {
+  let clock: MockInstance<typeof performance.now> | undefined
+  beforeAll(() => {
+    clock = vi.spyOn(performance, 'now').mockReturnValue(1_000_000)
+  })
+  afterAll(() => clock?.mockRestore())
+}
+
+// What takes the longer the larger a file is must not hold up all else.
+describe.each([
+  { size: 10, folder: 1, atOnce: true },
+  { size: 2 << 20, folder: 2000, atOnce: false },
+])('files of $size bytes and folders of $folder names', ({ size, folder: count, atOnce }) => {
+  standStill()
+  const files = new HostFiles()
+  const steps: [keyof typeof fs & `${string}Sync`, (file: Buffer) => Promise<unknown>][] = [
+    ['chmodSync', (file) => files.chmod(file, 0o640)],
+    ['lutimesSync', (file) => files.lutimes(file, 1, 1)],
+    ['linkSync', (file) => files.link(file, inside(`linked ${size}`))],
+    ['unlinkSync', () => files.unlink(inside(`linked ${size}`))],
+    ['fchmodSync', (file) => withOpen(file, (fd) => files.fchmod(fd, 0o600))],
+    ['futimesSync', (file) => withOpen(file, (fd) => files.futimes(fd, 2, 2))],
+    ['openSync', async (file) => fs.closeSync(await files.open(file, fs.constants.O_RDWR, 0))],
+    ['closeSync', async (file) => files.close(await files.open(file, fs.constants.O_RDONLY, 0))],
+    ['renameSync', (file) => files.rename(file, inside('small'))],
+    ['renameSync', () => files.rename(inside('smaller'), inside('small'))],
+  ]
+  const withOpen = async (file: Buffer, work: (fd: number) => Promise<void>) => {
+    const fd = fs.openSync(file, 'r+')
+    await work(fd)
+    fs.closeSync(fd)
+  }
+
+  beforeAll(() => {
+    files.setRoot(folder)
+    fs.writeFileSync(inside(`sized ${size}`), Buffer.alloc(size))
+    for (const name of ['small', 'smaller']) fs.writeFileSync(inside(name), '')
+    fs.mkdirSync(inside(`long ${size}`))
+    for (let n = 0; n < count; n++)
+      fs.writeFileSync(inside(`long ${size}/${String(n).padStart(200, 'x')}`), '')
+  })
+
+  it.each(steps.map(([name, step]) => ({ name, step })))(
+    `$name is used: ${atOnce}`,
+    async ({ name, step }) => {
+      const used = vi.spyOn(fs, name)
+      await step(inside(`sized ${size}`))
+      const times = used.mock.calls.length
+      used.mockRestore()
+      expect(times).toBe(atOnce ? 1 : 0)
+    },
+  )
+
+  it(`folders are listed and removed at once: ${atOnce}`, async () => {
+    const [opens, removes] = [vi.spyOn(fs, 'opendirSync'), vi.spyOn(fs, 'rmdirSync')]
+    const dir = await files.opendir(inside(`long ${size}`), 32)
+    const reads = vi.spyOn(dir, 'readSync')
+    const names: string[] = []
+    for (let name = await files.nextName(dir); name !== undefined; name = await files.nextName(dir)) {
+      names.push(name)
+    }
+    await files.closedir(dir)
+    expect(names).toHaveLength(count)
+    for (const name of names) fs.unlinkSync(inside(`long ${size}/${name}`))
+    await files.rmdir(inside(`long ${size}`))
+    expect([opens, reads, removes].map((used) => used.mock.calls.length > 0)).toEqual([
+      atOnce,
+      atOnce,
+      atOnce,
+    ])
+    for (const used of [opens, removes]) used.mockRestore()
+  })
+})
+
+describe('while a file is brought to the disk', () => {
+  standStill()
+  it('changes, links and listings go through the pool', async () => {
+    const files = new HostFiles()
+    files.setRoot(folder)
+    const used = (['chmodSync', 'readlinkSync', 'opendirSync'] as const).map((name) => vi.spyOn(fs, name))
+    const fd = fs.openSync(inside('file'), 'r+')
+    const dir = await files.opendir(inside('folder'), 32)
+    const brought = files.sync(fd)
+    await Promise.all([
+      files.chmod(inside('file'), 0o600),
+      files.readlink(inside('link')),
+      files.opendir(inside('folder'), 32).then((other) => other.close()),
+    ])
+    expect(used.map((one) => one.mock.calls.length)).toEqual([0, 0, 1])
+    for (const one of used) one.mockRestore()
+    await brought
+    // A listing that began at once goes on in the pool, and the other way round.
+    const names = [await files.nextName(dir)]
+    const again = files.sync(fd)
+    names.push(await files.nextName(dir))
+    await again
+    names.push(await files.nextName(dir))
+    expect(new Set(names)).toEqual(new Set(['file', 'inner', undefined]))
+    await files.closedir(dir)
+    fs.closeSync(fd)
   })
 })
 
