@@ -126,16 +126,16 @@ test('a server killed at any time has lost no owner that it answered for', async
   const answered = new Set<number>()
   let sent = 0
   // A hundred on their way at any time, so that the end finds some whatever the server's speed.
-  const next = () => {
+  const askOne = () => {
     const n = sent++
     void client.path(Fxp.SETSTAT, `/${names[n]}`, { uid: n, gid: n }).then(({ status }) => {
       if (status !== Fx.OK) return
       answered.add(n)
       if (answered.size === 300) server.kill('SIGKILL')
-      if (sent < names.length) next()
+      if (sent < names.length) askOne()
     })
   }
-  for (let waiting = 0; waiting < 100; waiting++) next()
+  for (let waiting = 0; waiting < 100; waiting++) askOne()
   await client.ended
   await gone(server)
   expect(answered.size).toBeGreaterThanOrEqual(300)
