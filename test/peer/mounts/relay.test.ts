@@ -17,7 +17,12 @@ test('what a program does on the mount is whole after many kills of the server',
   const { mount, root, top } = mounted
   await output('bash', ['-euc', `mkdir '${top}/want'; head -c 16M /dev/urandom > '${top}/want/big'`])
   // A long copy; lines added to an open file, and to one opened for each; git's way of making files: exclusive, read-only,
-  // renamed when whole; links; folders made, listed and removed.
+  // renamed when whole; links; folders made, listed and removed; a file whose attributes are set, and its name, before it is closed.
+  const unpack = `
+    use Fcntl; my $name = shift;
+    sysopen(my $file, "tmp", O_WRONLY | O_CREAT | O_EXCL, 0600) or die "open: $!";
+    syswrite($file, "$name\n") or die; utime(1e9, 1e9 + length $name, $file) or die "times: $!"; chmod(0640, $file) or die "mode: $!";
+    rename("tmp", $name) or die "rename: $!"; close $file or die "close: $!";`
   const work = `
     exec 7>>log
     cp ../want/big big & copy=$!
@@ -33,6 +38,7 @@ test('what a program does on the mount is whole after many kills of the server',
       [ "$(cat "link$i")" = "object $i" ]
       ls "d$i" | wc -l | grep -qx 0
       rmdir "d$i"
+      perl -e '${unpack}' "set$i"
       [ $((i % 3)) != 0 ] || rm -f "link$i"
     done
     wait $copy`
@@ -55,6 +61,10 @@ test('what a program does on the mount is whole after many kills of the server',
   await worked
   expect(kills).toBeGreaterThan(5)
   expect(await output('bash', ['-euc', `diff -r '${top}/want' '${root}'`])).toBe('')
+  const [set, wanted] = await Promise.all(
+    [root, `${top}/want`].map((at) => run(at, "stat -c '%n %a %Y' set*")),
+  )
+  expect(set).toBe(wanted)
   // A server that comes now has nothing to open: all was closed.
   await mounted.killServer()
   await mounted.startServer()

@@ -32,6 +32,37 @@ my %acts = (
   late => sub { my $at = int rand 5000; sub { my $file = $open{$_[0]} or return; sysseek($file, $at, 0); syswrite($file, "late") } },
   close => sub { sub { my $file = delete $open{$_[0]} or return; close $file } },
 );
+
+# A file is made as `tar x` does it: what is set of it, and then looked at, before it is closed. Of its owner and its times only
+# what was set is the same on both sides.
+my (%saw, $owner, $times);
+my %steps = (
+  data => sub { my $text = 'y' x (1 + int rand(rand() < 0.3 ? 300_000 : 5000)); sub { $times = 0; syswrite $_[0], $text } },
+  cut => sub { my $size = int rand 6000; sub { $times = 0; truncate $_[0], $size } },
+  times => sub { my @at = map { 1e9 + int rand 1e8 } 1, 2; sub { $times = 1; utime @at, $_[0] } },
+  mode => sub { my $mode = 0400 + int rand 0400; sub { chmod $mode, $_[0] } },
+  owner => sub { my @to = $> ? ($>, $) + 0) : map { int rand 3000 } 1, 2; sub { $owner = 1; chown @to, $_[0] } },
+  group => sub { my $to = $> ? $) + 0 : int rand 3000; sub { chown -1, $to, $_[0] } },
+  other => sub { my $text = 'z' x int rand 9000; sub { $times = 0; open(my $out, '>>', $_[1]) or return; print $out $text; close $out } },
+);
+my @steps = sort keys %steps;
+$acts{unpack} = sub {
+  my ($turn, $name, @todo) = (@_, any(), map { my $step = $steps[int rand @steps]; [$step, $steps{$step}->()] } 1 .. 2 + int rand 6);
+  sub {
+    my $path = "$_[0]/$name";
+    unlink $path;
+    sysopen(my $file, $path, O_WRONLY | O_CREAT | O_EXCL, 0600) or return;
+    ($owner, $times, my @seen) = (0, 0);
+    for (@todo) {
+      my ($step, $do) = @$_;
+      push @seen, $step . ($do->($file, $path) ? '' : ' failed');
+      my @stat = rand() < 0.7 ? lstat $path : stat $file;
+      push @seen, sprintf('%o %d', @stat[2, 7]), $owner ? "@stat[4, 5]" : (), $times ? "@stat[8, 9]" : $stat[9] < 1.5e9 ? 'old' : 'new';
+    }
+    $saw{$_[0]} = "@seen";
+    close $file;
+  }
+};
 my @acts = sort keys %acts;
 
 require IO::Handle;
@@ -40,6 +71,8 @@ for my $turn (1 .. $count) {
   my @worked = both($acts{$act}->($turn));
   # One alone would leave the two different for good.
   die "turn $turn, $act: worked here $worked[0], there $worked[1]\n" if $worked[0] != $worked[1];
+  my ($saw, $wanted) = map { delete $saw{$_} // '' } $mount, $mirror;
+  die "turn $turn, $act: saw $saw\nnot $wanted\n" if $saw ne $wanted;
   for my $name (@names) {
     my ($seen, $true) = map { my @stat = lstat "$_/$name"; @stat ? sprintf('%o %d', @stat[2, 7]) : 'none' } $mount, $mirror;
     die "turn $turn, $act: $name is $seen, not $true\n" if $seen ne $true;
