@@ -16,13 +16,13 @@ const run = (folder: string, script: string) => output('bash', ['-euc', `cd '${f
 test('what a program does on the mount is whole after many kills of the server', async () => {
   const { mount, root, top } = mounted
   await output('bash', ['-euc', `mkdir '${top}/want'; head -c 16M /dev/urandom > '${top}/want/big'`])
-  // A long copy; lines added to an open file, and to one opened for each; git's way of making files: exclusive, read-only,
-  // renamed when whole; links; folders made, listed and removed; a file whose attributes are set, and its name, before it is closed.
   const unpack = `
     use Fcntl; my $name = shift;
     sysopen(my $file, "tmp", O_WRONLY | O_CREAT | O_EXCL, 0600) or die "open: $!";
     syswrite($file, "$name\n") or die; utime(1e9, 1e9 + length $name, $file) or die "times: $!"; chmod(0640, $file) or die "mode: $!";
     rename("tmp", $name) or die "rename: $!"; close $file or die "close: $!";`
+  // A long copy; lines added to an open file, and to one opened for each; git's way of making files: exclusive, read-only,
+  // renamed when whole; links; folders made, listed and removed; a file whose attributes are set, and its name, before it is closed.
   const work = `
     exec 7>>log
     cp ../want/big big & copy=$!

@@ -33,8 +33,8 @@ my %acts = (
   close => sub { sub { my $file = delete $open{$_[0]} or return; close $file } },
 );
 
-# A file is made as `tar x` does it: what is set of it, and then looked at, before it is closed. Of its owner and its times only
-# what was set is the same on both sides.
+# A file is made as `tar x` does it, written and set before it is closed, and looked at after each step. Of its owner and its times
+# only what was set is the same on both sides.
 my (%saw, $owner, $times);
 my %steps = (
   data => sub { my $text = 'y' x (1 + int rand(rand() < 0.3 ? 300_000 : 5000)); sub { $times = 0; syswrite $_[0], $text } },
