@@ -233,3 +233,24 @@ test('a killed sshfs leaves nothing behind, and one whose mount is taken away en
   await until(() => mounted.relay.exitCode !== null)
   expect(mounted.relay.exitCode).toBe(0)
 })
+
+test('a server that goes as soon as it has come is not waited for', async () => {
+  await mounted.end()
+  // Every second connection is one whose other end is closed before the relay looks.
+  mounted = await mountRelayed(`
+    #define _GNU_SOURCE
+    #include <dlfcn.h>
+    #include <sys/socket.h>
+    int connect(int fd, const struct sockaddr *address, socklen_t length) {
+      static int times;
+      int (*next)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "connect");
+      int result = next(fd, address, length);
+      if (times++ % 2 == 0) shutdown(fd, SHUT_RDWR);
+      return result;
+    }`)
+  await run(mounted.mount, 'echo before > file')
+  await mounted.killServer()
+  await mounted.startServer()
+  await run(mounted.mount, 'echo after >> file')
+  expect(await fs.readFile(path.join(mounted.root, 'file'), 'utf8')).toBe('before\nafter\n')
+})

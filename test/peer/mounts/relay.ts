@@ -25,8 +25,11 @@ export interface Relayed {
   end(): Promise<void>
 }
 
-/** Mounts a fresh folder. All work on the mount must be done by other processes. */
-export async function mountRelayed(): Promise<Relayed> {
+/**
+ * Mounts a fresh folder. All work on the mount must be done by other processes. `around`: C that the relay's calls of the C
+ * library go through.
+ */
+export async function mountRelayed(around = ''): Promise<Relayed> {
   const top = await fs.realpath(await fs.mkdtemp(path.join(os.tmpdir(), 'tcolima-relay-')))
   const at = (name: string) => path.join(top, name)
   const [root, mount, socket] = [at('root'), at('mnt'), at('socket')]
@@ -55,7 +58,7 @@ export async function mountRelayed(): Promise<Relayed> {
 
   let relay: RelayedSshfs
   try {
-    relay = await relaySshfs(top, socket, mount, at('window'))
+    relay = await relaySshfs(top, socket, mount, at('window'), around)
   } catch (error) {
     await killServer()
     await fs.rm(top, { recursive: true, force: true })
@@ -77,16 +80,24 @@ export interface RelayedSshfs {
   end(): Promise<void>
 }
 
-/** Mounts what is served on a Unix socket; the relay is compiled in the folder `top`. `window`: what it shares with the server. */
+/**
+ * Mounts what is served on a Unix socket; the relay is compiled in the folder `top`. `window`: what it shares with the server.
+ * `around`: as `mountRelayed` takes it.
+ */
 export async function relaySshfs(
   top: string,
   socket: string,
   mount: string,
   window = '',
+  around = '',
 ): Promise<RelayedSshfs> {
   const library = path.join(top, 'sshfs-link.so')
   const files = (await fs.readdir(source)).filter((name) => name.endsWith('.c'))
   const sources = files.map((name) => path.join(source, name))
+  if (around) {
+    sources.push(path.join(top, 'around.c'))
+    await fs.writeFile(path.join(top, 'around.c'), around)
+  }
   await output('cc', ['-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-o', library, ...sources])
   const options = sshfsOptions({ writable: true })
   const help = await output('sshfs', ['--help'])

@@ -133,18 +133,21 @@ static int open_port(void) {
 }
 
 /* A socket is made anew for each server; the port stays, and shows by POLLHUP that nobody holds its other end. */
+static void host_went(void) {
+  struct stat st;
+  state = AWAY;
+  if (port >= 0 && fstat(port, &st) == 0 && S_ISSOCK(st.st_mode)) port_broken = 1;
+}
+
 static int host_is_there(void) {
   if (port_broken) close(port), port = -1, port_broken = 0;
   if (port < 0) port = open_port();
   if (port < 0) return 0;
   struct pollfd look = {.fd = port, .events = POLLOUT};
-  return poll(&look, 1, 0) >= 0 && !(look.revents & (POLLHUP | POLLERR));
-}
-
-static void host_went(void) {
-  struct stat st;
-  state = AWAY;
-  if (port >= 0 && fstat(port, &st) == 0 && S_ISSOCK(st.st_mode)) port_broken = 1;
+  if (poll(&look, 1, 0) >= 0 && !(look.revents & (POLLHUP | POLLERR))) return 1;
+  /* A server may go as soon as it has come. */
+  host_went();
+  return 0;
 }
 
 /* Sends INIT; what is half sent goes out whole before it, so that it stands between packets for a server that was not away. */
