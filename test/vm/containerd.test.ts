@@ -26,7 +26,7 @@ const ctr = (...args: string[]) =>
 
 beforeAll(async () => {
   const start = ['start', profile, '--template', 'containerd', '--memory', '2', '--disk', '10']
-  // It builds an image first.
+  // It may build an image first (images.ts).
   const started = await tcolima([...start, '--mount', `${shared.userHome}:w`], { timeout: 590_000 })
   expect(started.exitCode, String(started.stderr)).toBe(0)
   const archive = await ociArchive(scratch.folder, shared.busyboxTar, image, ownArchitecture)

@@ -5,6 +5,7 @@ import { execa } from 'execa'
 import type { TestProject } from 'vitest/node'
 import { listInstances } from '../../src/instance/view.ts'
 import { endProcesses, type Shared, userEnv } from './harness.ts'
+import { buildImages } from './images.ts'
 
 const applets = [
   'sh',
@@ -33,7 +34,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     oddFolder: path.join(folder, "a b 'dö-日本"),
     busyboxTar: path.join(folder, 'busybox.tar'),
   }
+  let endBuilds = async () => {}
   const teardown = async () => {
+    await endBuilds()
     for (const { name } of listInstances(shared.home)) await endProcesses(shared.home, name)
     rmSync(folder, { recursive: true, force: true })
   }
@@ -68,6 +71,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await teardown()
     throw error
   }
+  if (project.vitest.projects.length > 1) endBuilds = buildImages(shared.home)
   project.provide('shared', shared)
   return teardown
 }

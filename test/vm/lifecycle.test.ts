@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
 import { terminate } from '../../src/host/processes.ts'
-import { instancePaths } from '../../src/instance/paths.ts'
+import { homePaths, instancePaths } from '../../src/instance/paths.ts'
 import { readState } from '../../src/instance/state.ts'
 import { docker, endProcesses, eventually, processesOf, tcolima, userEnv } from './harness.ts'
 
@@ -168,7 +168,7 @@ describe('two profiles at once, of which one is a renamed clone', () => {
 })
 
 describe('odd homes', () => {
-  // The image of Debian 12 is built here.
+  // The image of Debian 12 may be built here (images.ts).
   const limitMs = 900_000
 
   it(
@@ -178,6 +178,7 @@ describe('odd homes', () => {
       const odd = path.join(shared.userHome, "a user's home")
       mkdirSync(odd, { recursive: true })
       mkdirSync(long, { recursive: true })
+      symlinkSync(homePaths(home).images, homePaths(long).images)
       writeFileSync(path.join(odd, 'file'), 'seen\n')
       const env = userEnv(shared, { HOME: odd, TCOLIMA_HOME: long })
       try {

@@ -23,7 +23,7 @@ afterAll(async () => {
   scratch.remove()
 })
 
-// The kernel with 9p is in an image of its own, which is built here.
+// The kernel with 9p is in an image of its own, which may be built here (images.ts).
 const limitMs = 900_000
 
 const start = (type: string) =>

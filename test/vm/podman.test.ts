@@ -51,7 +51,7 @@ beforeAll(async () => {
   ])
   const started = await tcolima([...start, '--mount', `${shared.userHome}:w`], {
     env: { ...env, ...proxies },
-    // It builds an image first.
+    // It may build an image first (images.ts).
     timeout: 590_000,
   })
   expect(started.exitCode, String(started.stderr)).toBe(0)

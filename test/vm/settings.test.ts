@@ -63,7 +63,7 @@ describe('settings reach the guest', () => {
       template,
       `# from a template
 param: {who: world}
-cpu: 1
+cpu: 2
 memory: 1
 disk: 4
 rootDisk: 6
@@ -164,7 +164,7 @@ describe('a start of a running machine', () => {
   })
 
   it.each([
-    [['start', '--cpus', '2'], 'change only at a start: cpus'],
+    [['start', '--cpus', '1'], 'change only at a start: cpus'],
     [['start', '--disk', '2'], 'disk: the data disk has 4GiB and cannot shrink to 2GiB'],
     [['restart', '--root-disk', '5'], 'rootDisk: the system disk has 6GiB'],
     [['restart', '--runtime', 'podman'], 'runtime: this instance was made with docker'],

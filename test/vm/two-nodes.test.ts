@@ -14,7 +14,7 @@ const version = 'v1.33.0+k3s1'
 const { folder, remove } = temporaryFolder()
 const mirror = path.join(folder, 'mirror')
 const env = userEnv(shared, { KUBECONFIG: path.join(folder, 'kubeconfig'), TCOLIMA_MIRROR: mirror })
-const small = ['--cpus', '1', '--memory', '1', '--disk', '5', '--mount', 'none']
+const small = ['--memory', '1', '--disk', '5', '--mount', 'none']
 
 const guest = async (profile: string, script: string) =>
   String((await tcolima(['ssh', profile, '--', 'sudo', 'bash', '-c', script])).stdout)
@@ -32,7 +32,7 @@ const nodesBecome = async (expected: string[]) =>
 beforeAll(async () => {
   await makeK3sMirror(mirror, version, 'rancher/stand-in:1')
   const cluster = ['--kubernetes', '--kubernetes-version', version]
-  const started = await tcolima(['start', server, ...small, ...cluster], { env })
+  const started = await tcolima(['start', server, '--cpus', '2', ...small, ...cluster], { env })
   expect(started.exitCode, String(started.stderr)).toBe(0)
 })
 
@@ -46,7 +46,9 @@ afterAll(async () => {
 
 describe('a second machine in a cluster (k3s is a stand-in that only answers)', () => {
   it('is a node, over a network that the two have for themselves', async () => {
-    const started = await tcolima(['start', worker, ...small, '--kubernetes-join', server], { env })
+    const started = await tcolima(['start', worker, '--cpus', '1', ...small, '--kubernetes-join', server], {
+      env,
+    })
     expect(started.exitCode, String(started.stderr)).toBe(0)
     await nodesBecome([`tcolima-${server}`, `tcolima-${worker}`])
     expect((await kubectl('config', 'get-contexts', '-o', 'name')).stdout).toBe(`tcolima-${server}`)
