@@ -1,11 +1,11 @@
 import path from 'node:path'
-import { engineNamed } from '../../src/runtime/engines.ts'
+import { currentHost } from '../../src/host/platform.ts'
 import { ensureImage } from '../../src/image/build.ts'
 import { recipeFor } from '../../src/image/recipe.ts'
 import { homePaths } from '../../src/instance/paths.ts'
+import { engineNamed } from '../../src/runtime/engines.ts'
 
 const guestFolder = path.resolve(import.meta.dirname, '../../guest')
-const arch = process.arch === 'x64' ? 'x86_64' : 'aarch64'
 
 // In the order in which the files need them.
 const wanted = [
@@ -23,10 +23,11 @@ const wanted = [
 export function buildImages(home: string): () => Promise<void> {
   const stop = new AbortController()
   const { signal } = stop
+  const { arch, uid } = currentHost()
+  const root = uid === 0
   const build = async () => {
     for (const { distro, runtime, kernel } of wanted) {
       const recipe = recipeFor({ distro, arch, engine: engineNamed(runtime), guestFolder, kernel })
-      const root = process.getuid?.() === 0
       const imagesFolder = homePaths(home).images
       await ensureImage(recipe, { imagesFolder, guestFolder, root, signal, note: () => undefined })
     }
